@@ -1,0 +1,48 @@
+// Package provider stands between protocols and the classes that are served. The
+// interfaces are what a class implements; the Broker checks each request against
+// the schema, finds the classes concerned and dispatches.
+package provider
+
+import (
+	"context"
+
+	"twinlun/cim"
+)
+
+// Provider serves one concrete class. What else it can do it says by the
+// one-method interfaces below; where one is absent the operation answers
+// StatusNotSupported.
+type Provider interface {
+	// Class is the name of the class served, which must be in the schema and
+	// not abstract.
+	Class() string
+	// Namespaces lists where it is served, in canonical form.
+	Namespaces() []string
+}
+
+// Enumerator lists all instances, each with its Path, in a stable order. It must
+// return soon after ctx ends or yield fails, with that error.
+type Enumerator interface {
+	Enumerate(ctx context.Context, ns string, yield cim.Yield) error
+}
+
+// Getter finds one instance by its keys. The Broker has checked that p has
+// exactly the keys of the class, coerced. StatusNotFound if there is none.
+// Where it is absent the Broker enumerates.
+type Getter interface {
+	Get(ctx context.Context, p *cim.Path) (*cim.Instance, error)
+}
+
+// Invoker calls a method. c.Path is complete (all keys), names an instance of
+// this class unless the method is static, and c.In is coerced to the
+// declaration and has no unknown names.
+type Invoker interface {
+	Invoke(ctx context.Context, c *cim.Call) (*cim.Reply, error)
+}
+
+// Associator lists the instances of this association class that refer to object
+// through the property role, or through any property where role is empty. Where
+// it is absent the Broker enumerates and compares.
+type Associator interface {
+	References(ctx context.Context, object *cim.Path, role string, yield cim.Yield) error
+}

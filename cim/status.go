@@ -1,0 +1,73 @@
+package cim
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Status is a CIM status code (DSP0200 section 5.2, CIM_Error.CIMStatusCode).
+type Status uint32
+
+// The status codes.
+const (
+	StatusFailed                    Status = 1
+	StatusAccessDenied              Status = 2
+	StatusInvalidNamespace          Status = 3
+	StatusInvalidParameter          Status = 4
+	StatusInvalidClass              Status = 5
+	StatusNotFound                  Status = 6
+	StatusNotSupported              Status = 7
+	StatusClassHasChildren          Status = 8
+	StatusClassHasInstances         Status = 9
+	StatusInvalidSuperclass         Status = 10
+	StatusAlreadyExists             Status = 11
+	StatusNoSuchProperty            Status = 12
+	StatusTypeMismatch              Status = 13
+	StatusQueryLanguageNotSupported Status = 14
+	StatusInvalidQuery              Status = 15
+	StatusMethodNotAvailable        Status = 16
+	StatusMethodNotFound            Status = 17
+	StatusNamespaceNotEmpty         Status = 20
+	StatusInvalidEnumerationContext Status = 21
+	StatusInvalidOperationTimeout   Status = 22
+	StatusPullHasBeenAbandoned      Status = 23
+	StatusPullCannotBeAbandoned     Status = 24
+	StatusFilteredEnumNotSupported  Status = 25
+	StatusContinuationNotSupported  Status = 26
+	StatusServerLimitsExceeded      Status = 27
+	StatusServerIsShuttingDown      Status = 28
+)
+
+// Error is a CIM operation that failed. Its text is for the client; a cause that
+// is not is kept out of it (see Internal).
+type Error struct {
+	Status Status
+	Msg    string
+	Err    error // for the log
+}
+
+// Error is the text for the client.
+func (e *Error) Error() string { return e.Msg }
+
+// Unwrap gives the cause to errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Errorf makes an Error; its whole text goes to the client.
+func Errorf(s Status, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Status: s, Msg: err.Error(), Err: errors.Unwrap(err)}
+}
+
+// Internal makes an Error for a cause that the client must not see.
+func Internal(err error) error {
+	return &Error{Status: StatusFailed, Msg: "internal error", Err: err}
+}
+
+// StatusOf is the status of the outermost Error in err's chain, and StatusFailed
+// for every other error.
+func StatusOf(err error) Status {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status
+	}
+	return StatusFailed
+}
