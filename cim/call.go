@@ -2,6 +2,7 @@ package cim
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
@@ -13,6 +14,17 @@ type Arg struct {
 
 // Args are the arguments of a method. Absent and NULL mean the same.
 type Args []Arg
+
+// Get is the value of an argument, regardless of the case of its name; NULL if
+// it is absent.
+func (as Args) Get(name string) Value {
+	for _, a := range as {
+		if strings.EqualFold(a.Name, name) {
+			return a.Value
+		}
+	}
+	return nil
+}
 
 // Call is one method call.
 type Call struct {
@@ -62,6 +74,19 @@ const (
 	RoleOperator                 // replicate: relationships, groups, jobs
 	RoleAdmin                    // everything: volumes, exposure
 )
+
+// String names the role as users write it.
+func (r Role) String() string {
+	switch r {
+	case RoleMonitor:
+		return "monitor"
+	case RoleOperator:
+		return "operator"
+	case RoleAdmin:
+		return "admin"
+	}
+	return "none"
+}
 
 // Principal is who asks.
 type Principal struct {

@@ -46,3 +46,9 @@ type Invoker interface {
 type Associator interface {
 	References(ctx context.Context, object *cim.Path, role string, yield cim.Yield) error
 }
+
+// Privileged says which role a method of the class needs. Where it is absent
+// every method needs cim.RoleOperator.
+type Privileged interface {
+	MethodRole(method string) cim.Role
+}
