@@ -38,6 +38,45 @@ const (
 	StatusServerIsShuttingDown      Status = 28
 )
 
+// statusNames are the symbolic names of DSP0200 section 5.2.
+var statusNames = [...]string{
+	StatusFailed:                    "CIM_ERR_FAILED",
+	StatusAccessDenied:              "CIM_ERR_ACCESS_DENIED",
+	StatusInvalidNamespace:          "CIM_ERR_INVALID_NAMESPACE",
+	StatusInvalidParameter:          "CIM_ERR_INVALID_PARAMETER",
+	StatusInvalidClass:              "CIM_ERR_INVALID_CLASS",
+	StatusNotFound:                  "CIM_ERR_NOT_FOUND",
+	StatusNotSupported:              "CIM_ERR_NOT_SUPPORTED",
+	StatusClassHasChildren:          "CIM_ERR_CLASS_HAS_CHILDREN",
+	StatusClassHasInstances:         "CIM_ERR_CLASS_HAS_INSTANCES",
+	StatusInvalidSuperclass:         "CIM_ERR_INVALID_SUPERCLASS",
+	StatusAlreadyExists:             "CIM_ERR_ALREADY_EXISTS",
+	StatusNoSuchProperty:            "CIM_ERR_NO_SUCH_PROPERTY",
+	StatusTypeMismatch:              "CIM_ERR_TYPE_MISMATCH",
+	StatusQueryLanguageNotSupported: "CIM_ERR_QUERY_LANGUAGE_NOT_SUPPORTED",
+	StatusInvalidQuery:              "CIM_ERR_INVALID_QUERY",
+	StatusMethodNotAvailable:        "CIM_ERR_METHOD_NOT_AVAILABLE",
+	StatusMethodNotFound:            "CIM_ERR_METHOD_NOT_FOUND",
+	StatusNamespaceNotEmpty:         "CIM_ERR_NAMESPACE_NOT_EMPTY",
+	StatusInvalidEnumerationContext: "CIM_ERR_INVALID_ENUMERATION_CONTEXT",
+	StatusInvalidOperationTimeout:   "CIM_ERR_INVALID_OPERATION_TIMEOUT",
+	StatusPullHasBeenAbandoned:      "CIM_ERR_PULL_HAS_BEEN_ABANDONED",
+	StatusPullCannotBeAbandoned:     "CIM_ERR_PULL_CANNOT_BE_ABANDONED",
+	StatusFilteredEnumNotSupported:  "CIM_ERR_FILTERED_ENUMERATION_NOT_SUPPORTED",
+	StatusContinuationNotSupported:  "CIM_ERR_CONTINUATION_ON_ERROR_NOT_SUPPORTED",
+	StatusServerLimitsExceeded:      "CIM_ERR_SERVER_LIMITS_EXCEEDED",
+	StatusServerIsShuttingDown:      "CIM_ERR_SERVER_IS_SHUTTING_DOWN",
+}
+
+// String is the symbolic name of the code, CIM_ERR_FAILED and so on, and the
+// number of a code that has none.
+func (s Status) String() string {
+	if int64(s) < int64(len(statusNames)) && statusNames[s] != "" {
+		return statusNames[s]
+	}
+	return fmt.Sprintf("CIM status %d", uint32(s))
+}
+
 // Error is a CIM operation that failed. Its text is for the client; a cause that
 // is not is kept out of it (see Internal).
 type Error struct {
