@@ -1,0 +1,100 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"twinlun/blockdev/pool"
+	"twinlun/replication/store"
+)
+
+// Config is what a Service stands on. Store and Pools are needed, all else has a
+// default.
+type Config struct {
+	Store store.Store
+	// Pools are where volumes live; the first one is the default. Names must
+	// differ.
+	Pools []pool.Pool
+	// Exposed says whether initiators may reach a volume, and how many are
+	// logged in now. It must not call the Service. nil: none is exposed.
+	Exposed func(VolumeRef) (exposed bool, sessions int)
+
+	Logger     *slog.Logger          // default: discard
+	Time       func() time.Time      // default: time.Now
+	Rand       io.Reader             // of identifiers; default: crypto/rand
+	Registerer prometheus.Registerer // of metrics; may be nil
+
+	// MaxCopies is how many background copies run at once; default 4.
+	MaxCopies int
+	// MaxElements is how many sources a request, or members a group, may
+	// have; default 1024.
+	MaxElements int
+	// CopyRate is what one background copy of CopyPriority 'same' may move,
+	// in bytes a second; 0 means no limit. Low has half of it, high twice, urgent and
+	// 'not managed' no limit.
+	CopyRate int64
+}
+
+// Service makes and keeps replicas. All methods may be called at the same time,
+// between Start and Close.
+type Service struct {
+	cfg   Config
+	log   *slog.Logger
+	pools map[string]pool.Pool
+}
+
+// New makes a Service; it does nothing until Start.
+func New(cfg Config) (*Service, error) {
+	if cfg.Store == nil || len(cfg.Pools) == 0 {
+		return nil, errors.New("replication: a store and at least one pool are needed")
+	}
+	cfg = cfg.withDefaults()
+	s := &Service{cfg: cfg, log: cfg.Logger, pools: make(map[string]pool.Pool, len(cfg.Pools))}
+	for _, p := range cfg.Pools {
+		if _, twice := s.pools[p.Name()]; twice {
+			return nil, errors.New("replication: two pools are named " + p.Name())
+		}
+		s.pools[p.Name()] = p
+	}
+	return s, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Time == nil {
+		c.Time = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.MaxCopies < 1 {
+		c.MaxCopies = 4
+	}
+	if c.MaxElements < 1 {
+		c.MaxElements = 1024
+	}
+	return c
+}
+
+// Start takes up what the store says: it undoes half-made requests, puts the
+// hooks of mirrors and the guards of targets back, and goes on with copies and
+// jobs. No volume may be exposed before it has returned. After an error the
+// Service must be closed.
+func (s *Service) Start(ctx context.Context) error {
+	return nil
+}
+
+// Close stops all that runs in the background and waits for it. What was under
+// way is in the store and goes on with the next Start. A second call does
+// nothing.
+func (s *Service) Close() error {
+	return nil
+}
