@@ -1,0 +1,29 @@
+package pool
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"twinlun/blockdev/vfs"
+)
+
+// Config says where a pool lives and what it works with. Dir or FS, Name and Meta
+// must be given; the rest has defaults.
+type Config struct {
+	// Dir is the folder of the layer files. It is made (0700) if it is not
+	// there, and locked: a second Open of it fails with KindBusy.
+	Dir string
+	// Name is the pool's name: valid (ValidName), without '/'.
+	Name string
+	// Meta keeps the pool's records, under keys that begin with Name.
+	Meta Meta
+	// Logger gets what an operator should know; default: nothing is logged.
+	Logger *slog.Logger
+	// Time is the clock of Volume.Created; default time.Now.
+	Time func() time.Time
+	// Rand is where identifiers come from; default crypto/rand.
+	Rand io.Reader
+	// FS replaces the folder Dir, for tests. It is not locked.
+	FS vfs.FS
+}
