@@ -19,6 +19,27 @@ const (
 	Exception  State = 10
 )
 
+// String is the name that CIM_ConcreteJob gives the state, in lower case.
+func (s State) String() string {
+	switch s {
+	case New:
+		return "new"
+	case Starting:
+		return "starting"
+	case Running:
+		return "running"
+	case Completed:
+		return "completed"
+	case Terminated:
+		return "terminated"
+	case Killed:
+		return "killed"
+	case Exception:
+		return "exception"
+	}
+	return "unknown"
+}
+
 // Done says whether the state is final.
 func (s State) Done() bool { return s >= Completed && s <= Exception }
 
@@ -39,6 +60,8 @@ type Record struct {
 	// Error says what failed.
 	ErrorCode uint32 `json:"errorCode,omitempty"`
 	Error     string `json:"error,omitempty"`
+	// Canceling: Cancel was asked for and the job has not ended yet.
+	Canceling bool `json:"canceling,omitempty"`
 	// Affected are the elements that the job makes or changes.
 	Affected []Element `json:"affected,omitempty"`
 }
