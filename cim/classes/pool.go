@@ -1,0 +1,91 @@
+package classes
+
+import (
+	"context"
+
+	"twinlun/blockdev/pool"
+	"twinlun/cim"
+)
+
+func storagePool(r *registry) {
+	m := r.model
+	r.add(&source[pool.Info]{
+		class: r.class(classStoragePool), list: m.Pools.Pools, find: m.poolAt,
+		fill: func(b *cim.Builder, p pool.Info) {
+			setHealthy(b)
+			b.Set("InstanceID", idPool+p.Name).Set("PoolID", p.Name).Set("ElementName", p.Name).Set("Name", p.Name).
+				Set("Primordial", false).Set("ResourceType", 19). // Storage Extent
+				Set("TotalManagedSpace", p.Total).Set("RemainingManagedSpace", p.Free).
+				Set("Capacity", p.Total).Set("Reserved", p.Allocated).Set("AllocationUnits", "byte").
+				Set("ElementsShareSpace", true).Set("Usage", 2).
+				Set("ProvisionedSpace", p.Provisioned).Set("NumberOfVolumes", p.Volumes)
+		},
+	})
+}
+
+func (m *model) poolAt(ctx context.Context, p *cim.Path) (pool.Info, error) {
+	name, _ := localID(p, idPool)
+	pools, err := m.Pools.Pools(ctx)
+	if err != nil {
+		return pool.Info{}, err
+	}
+	for _, info := range pools {
+		if info.Name == name {
+			return info, nil
+		}
+	}
+	return pool.Info{}, notFound(p)
+}
+
+func hostedStoragePool(r *registry) {
+	m := r.model
+	r.add(&association{
+		class: r.class("TWINLUN_HostedStoragePool"), near: "GroupComponent", far: "PartComponent",
+		all: func(_ context.Context, yield links) error {
+			for _, name := range m.PoolNames {
+				if err := yield(link{near: m.systemPath(), far: poolPath(name)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// allocatedFromStoragePool ties each volume to the pool that it takes space from.
+func allocatedFromStoragePool(r *registry) {
+	m := r.model
+	give := func(v pool.Volume, yield links) error {
+		return yield(link{near: poolPath(v.Pool), far: m.volumePath(v.ID), set: func(b *cim.Builder) {
+			b.Set("SpaceConsumed", v.Allocated)
+		}})
+	}
+	a := &association{class: r.class("TWINLUN_AllocatedFromStoragePool"), near: "Antecedent", far: "Dependent"}
+	a.all = func(ctx context.Context, yield links) error {
+		return m.eachVolume(ctx, func(v pool.Volume) error { return give(v, yield) })
+	}
+	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
+		if object.Class != classStorageVolume {
+			return a.all(ctx, yield)
+		}
+		v, err := m.volumeAt(ctx, object)
+		if err != nil {
+			return err
+		}
+		return give(v, yield)
+	}
+	r.add(a)
+}
+
+func (m *model) eachVolume(ctx context.Context, f func(pool.Volume) error) error {
+	volumes, err := m.Volumes.Volumes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		if err := f(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}

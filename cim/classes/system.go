@@ -1,0 +1,67 @@
+package classes
+
+import (
+	"context"
+
+	"twinlun/cim"
+)
+
+// Values of ManagedSystemElement that several classes show (CIM 2.49).
+const (
+	statusOK        = 2  // OperationalStatus
+	statusError     = 6  // OperationalStatus
+	statusInService = 11 // OperationalStatus
+	statusCompleted = 17 // OperationalStatus
+	healthOK        = 5  // HealthState
+	healthMajor     = 20 // HealthState: major failure
+	enabled         = 2  // EnabledState
+)
+
+// setHealthy sets what an element shows that works.
+func setHealthy(b *cim.Builder) {
+	b.Set("OperationalStatus", []uint16{statusOK}).Set("HealthState", healthOK)
+}
+
+func computerSystem(r *registry) {
+	m := r.model
+	s := &source[string]{class: r.class(classComputerSystem), list: only(m.System), find: always(m.System)}
+	s.fill = func(b *cim.Builder, name string) {
+		setHealthy(b)
+		b.Set("CreationClassName", classComputerSystem).Set("Name", name).Set("NameFormat", "Other").
+			Set("ElementName", name).Set("Caption", "Twinlun "+m.Version).
+			Set("EnabledState", enabled).Set("RequestedState", 5).
+			Set("Dedicated", []uint16{15}). // Block Server
+			Set("Roles", []string{"Storage replication endpoint"})
+	}
+	r.add(s)
+}
+
+// hostedService lists the services of the system.
+func hostedService(r *registry) {
+	m := r.model
+	r.add(&association{
+		class: r.class("TWINLUN_HostedService"), near: "Antecedent", far: "Dependent",
+		all: func(_ context.Context, yield links) error {
+			for _, class := range []string{classReplicationSvc, classStorageConfigSvc, classControllerConfSvc} {
+				if err := yield(link{near: m.systemPath(), far: m.servicePath(class)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// newService makes a service class: one instance, hosted by the system, with
+// methods that need a role.
+func newService(r *registry, class, caption string, role cim.Role, methods map[string]method) *service[string] {
+	m := r.model
+	s := &source[string]{class: r.class(class), list: only(class), find: always(class)}
+	s.fill = func(b *cim.Builder, name string) {
+		setHealthy(b)
+		m.setHosted(b, class, "Name", name)
+		b.Set("ElementName", caption).Set("Started", true).Set("EnabledState", enabled).Set("RequestedState", 5).
+			Set("TimeOfLastStateChange", m.started)
+	}
+	return &service[string]{source: s, model: m, methods: methods, role: role}
+}
