@@ -143,7 +143,10 @@ func (p *parser) typeRef() TypeRef {
 		p.advance()
 		return TypeRef{Type: t}
 	}
-	class, _ := p.name("a type")
+	class, at := p.name("a type")
+	if !p.isWord("REF") && p.tok.kind != eof {
+		p.fail(at, "no such type: %s", class)
+	}
 	p.expectWord("REF")
 	return TypeRef{Type: cim.Reference, RefClass: class}
 }
