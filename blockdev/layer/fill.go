@@ -1,0 +1,240 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+const (
+	// copyPiece is the largest range that is copied at once; writes to blocks
+	// of it that the layer does not have yet wait meanwhile. Bytes.
+	copyPiece = 4 << 20
+	// commitEvery is how much is copied before it is made durable, so that an
+	// interrupted copy does not begin at the start again. Bytes.
+	commitEvery = 1 << 30
+)
+
+// Pace is told of every n bytes that a copy has been through, copied or skipped,
+// and may wait, or end the copy with an error.
+type Pace func(ctx context.Context, scanned, copied int64) error
+
+// ranges calls fn for the parts of [off, off+n) that the data file may have data
+// in, in order. Beyond the layer's size there are none.
+func (l *Layer) ranges(off, n int64, fn func(from, to int64) error) error {
+	for end := min(off+n, l.Size()); off < end; {
+		from, to, err := l.data.NextData(off)
+		if errors.Is(err, io.EOF) || err == nil && from >= end {
+			return nil
+		}
+		if err != nil {
+			return ioError("find data", err)
+		}
+		from, to = max(from, off), min(to, end)
+		if err := fn(from, to); err != nil {
+			return err
+		}
+		off = to
+	}
+	return nil
+}
+
+// span is a run of blocks that shall be marked once the data is durable.
+type span struct {
+	block, n int64
+	st       state
+}
+
+// mover copies blocks into a layer and marks them after they are durable: until
+// then a reader finds them where they were, and a failed sync takes nothing away.
+type mover struct {
+	into   *Layer
+	sparse bool // holes need no mark: the layer will stand on nothing
+	pace   Pace
+	done   []span
+	copied int64 // since the last commit
+}
+
+// Fill brings into the layer what it does not have and below shows. The layer may
+// be the top of a volume that is in use, or frozen: what it shows together with
+// below does not change. When Fill has returned nil, everything is durable; and if
+// below is grounded, also nothing but what the layer has is left in its data file,
+// so that it can be opened as grounded from then on.
+//
+// Blocks that the layer has are skipped, so a Fill that was interrupted can be
+// called again. There must be one at a time for a layer.
+func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
+	m := &mover{into: l, pace: pace, sparse: below.grounded}
+	for off := int64(0); off < l.Size(); off += copyPiece {
+		n := min(copyPiece, l.Size()-off)
+		before := m.copied
+		if err := m.fillPiece(below, off, n); err != nil {
+			return err
+		}
+		if err := m.step(ctx, n, m.copied-before); err != nil {
+			return err
+		}
+	}
+	return m.commit(!below.grounded)
+}
+
+// fillPiece fills one range; nobody else brings blocks into it meanwhile.
+func (m *mover) fillPiece(below *View, off, n int64) error {
+	set := stripesOf(off, n)
+	m.into.stripes.lock(set, true)
+	defer m.into.stripes.unlock(set, true)
+	for end := off + n; off < end; {
+		block, count := blockRange(off, end-off)
+		st, run := m.into.blocks.run(block, count)
+		to := min(end, (block+run)*blockSize)
+		var err error
+		switch {
+		case st == absent:
+			err = below.pieces(off, to-off, m.bring)
+		case st == zero && below.grounded:
+			err = m.clean(off, to)
+		}
+		if err != nil {
+			return err
+		}
+		off = to
+	}
+	return nil
+}
+
+// bring copies one piece of the view.
+func (m *mover) bring(p piece) error {
+	switch {
+	case p.below:
+		return nil
+	case p.from == nil:
+		if !m.sparse {
+			m.mark(p.off, p.off+p.n, zero)
+		}
+		return m.clean(p.off, p.off+p.n)
+	}
+	return m.copyFile(p.from, p.off, p.off+p.n)
+}
+
+// copyFile makes [off, end) of the layer what it is in the data file of from, holes
+// included. Ranges of data may begin or end within a block.
+func (m *mover) copyFile(from *Layer, off, end int64) error {
+	at := off
+	err := from.ranges(off, end-off, func(lo, hi int64) error {
+		if err := m.clean(at, lo); err != nil {
+			return err
+		}
+		at = hi
+		m.copied += hi - lo
+		m.mark(lo, hi, data)
+		return ioError("copy", m.into.data.CopyFrom(from.data, lo, hi-lo))
+	})
+	if err == nil {
+		err = m.clean(at, end)
+	}
+	if err == nil && !m.sparse {
+		m.mark(off, end, data)
+	}
+	return err
+}
+
+// clean takes away what an interrupted write may have left in a range that the
+// layer does not have.
+func (m *mover) clean(off, end int64) error {
+	return m.into.ranges(off, end-off, func(from, to int64) error {
+		return ioError("punch", m.into.data.Punch(from, to-from))
+	})
+}
+
+// mark remembers the blocks of a range.
+func (m *mover) mark(off, end int64, st state) {
+	first, count := blockRange(off, end-off)
+	if last := len(m.done) - 1; last >= 0 && m.done[last].st == st && m.done[last].block+m.done[last].n == first {
+		m.done[last].n += count
+		return
+	}
+	m.done = append(m.done, span{first, count, st})
+}
+
+// step ends a piece.
+func (m *mover) step(ctx context.Context, scanned, copied int64) error {
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, m.commit(true))
+	}
+	if m.pace != nil {
+		if err := m.pace(ctx, scanned, copied); err != nil {
+			return errors.Join(err, m.commit(true))
+		}
+	}
+	if m.copied >= commitEvery {
+		return m.commit(true)
+	}
+	return nil
+}
+
+// commit makes what was copied durable, and then the layer's own; with keep also
+// in the map.
+func (m *mover) commit(keep bool) error {
+	if err := m.into.Flush(); err != nil {
+		return err
+	}
+	if !keep {
+		return nil
+	}
+	for _, s := range m.done {
+		m.into.blocks.mark(s.block, s.n, s.st)
+	}
+	m.done, m.copied = nil, 0
+	return m.into.Flush()
+}
+
+// Sink moves everything that l has down into below, on which l stands, and which
+// nothing else stands on or reads. l must be frozen and is not changed, so nobody
+// sees the difference; afterwards below alone shows what both did. grounded says
+// that below stands on nothing. When Sink has returned nil, everything is durable.
+// It can be interrupted and called again.
+func (l *Layer) Sink(ctx context.Context, below *Layer, grounded bool, pace Pace) error {
+	if err := below.Grow(l.Size()); err != nil {
+		return err
+	}
+	m := &mover{into: below, pace: pace, sparse: grounded}
+	for off := int64(0); off < l.Size(); off += copyPiece {
+		n := min(copyPiece, l.Size()-off)
+		before := m.copied
+		if err := m.sinkPiece(l, off, n); err != nil {
+			return err
+		}
+		if err := m.stepSink(ctx, n, m.copied-before); err != nil {
+			return err
+		}
+	}
+	return m.commit(!grounded)
+}
+
+// stepSink is step without the commits: what was interrupted begins anew.
+func (m *mover) stepSink(ctx context.Context, scanned, copied int64) error {
+	if err := ctx.Err(); err != nil || m.pace == nil {
+		return err
+	}
+	return m.pace(ctx, scanned, copied)
+}
+
+func (m *mover) sinkPiece(from *Layer, off, n int64) error {
+	for end := off + n; off < end; {
+		block, count := blockRange(off, end-off)
+		st, run := from.blocks.run(block, count)
+		to := min(end, (block+run)*blockSize)
+		var err error
+		switch st {
+		case data:
+			err = m.copyFile(from, off, to)
+		case zero:
+			err = m.bring(piece{off: off, n: to - off})
+		}
+		if err != nil {
+			return err
+		}
+		off = to
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"twinlun/blockdev"
+)
+
+var (
+	errPoolClosed   = errors.New("the pool is closed")
+	errHandleClosed = errors.New("the handle is closed")
+)
+
+// Handle is a blockdev.Device on a volume. It is also a blockdev.FUAWriter, Zeroer
+// and Extenter.
+type Handle struct {
+	vol  *Volume
+	raw  bool
+	use  pins
+	shut func() error
+}
+
+// NewHandle opens the volume; raw handles go past the hooks. closed is called once,
+// when the handle was closed and nothing runs in it any more; its error is that of
+// Close.
+func (v *Volume) NewHandle(raw bool, closed func() error) *Handle {
+	h := &Handle{vol: v, raw: raw}
+	h.use.init()
+	h.shut = closeOnce(h, closed)
+	return h
+}
+
+// closeOnce gives the first caller the result; later callers get nil at once.
+func closeOnce(h *Handle, closed func() error) func() error {
+	var once sync.Once
+	return func() (err error) {
+		once.Do(func() {
+			<-h.use.retire()
+			err = closed()
+		})
+		return err
+	}
+}
+
+// enter begins an operation.
+func (h *Handle) enter(op string) error {
+	if !h.use.enter() {
+		return blockdev.Wrap(blockdev.KindClosed, op, errHandleClosed)
+	}
+	return nil
+}
+
+// ReadAt fills p from off.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) error {
+	if err := h.enter("read"); err != nil {
+		return err
+	}
+	defer h.use.leave()
+	if err := blockdev.CheckRange("read", off, int64(len(p)), h.vol.size.Load()); err != nil || len(p) == 0 {
+		return err
+	}
+	return kinded("read", h.vol.read(ctx, p, off))
+}
+
+// WriteAt stores p at off.
+func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) error {
+	return h.change(ctx, "write", blockdev.Change{Op: blockdev.OpWrite, Off: off, Len: int64(len(p)), Data: p})
+}
+
+// WriteFUA stores p at off durably.
+func (h *Handle) WriteFUA(ctx context.Context, p []byte, off int64) error {
+	return h.change(ctx, "write", blockdev.Change{Op: blockdev.OpWrite, Off: off, Len: int64(len(p)), Data: p, FUA: true})
+}
+
+// ZeroAt makes [off, off+n) zeros.
+func (h *Handle) ZeroAt(ctx context.Context, off, n int64) error {
+	return h.change(ctx, "zero", blockdev.Change{Op: blockdev.OpZero, Off: off, Len: n})
+}
+
+// Flush makes everything durable that was written before.
+func (h *Handle) Flush(ctx context.Context) error {
+	return h.change(ctx, "flush", blockdev.Change{Op: blockdev.OpFlush})
+}
+
+// change checks c and takes it through the hooks.
+func (h *Handle) change(ctx context.Context, op string, c blockdev.Change) error {
+	if err := h.enter(op); err != nil {
+		return err
+	}
+	defer h.use.leave()
+	if err := blockdev.CheckRange(op, c.Off, c.Len, h.vol.size.Load()); err != nil {
+		return err
+	}
+	if c.Len == 0 && c.Op != blockdev.OpFlush {
+		return nil
+	}
+	if h.raw {
+		return kinded(op, h.vol.do(ctx, c))
+	}
+	return h.vol.hooks.apply(ctx, c, func() error { return kinded(op, h.vol.do(ctx, c)) })
+}
+
+// Extents lists what [off, off+n) holds.
+func (h *Handle) Extents(ctx context.Context, off, n int64, limit int) ([]blockdev.Extent, error) {
+	if err := h.enter("extents"); err != nil {
+		return nil, err
+	}
+	defer h.use.leave()
+	if err := blockdev.CheckRange("extents", off, n, h.vol.size.Load()); err != nil {
+		return nil, err
+	}
+	list, err := h.vol.extents(ctx, off, n, limit)
+	return list, kinded("extents", err)
+}
+
+// Size is the length in bytes.
+func (h *Handle) Size() int64 { return h.vol.size.Load() }
+
+// Close waits for what runs in the handle. It does not flush.
+func (h *Handle) Close() error { return h.shut() }
+
+// kinded gives an error that has no kind one, and keeps its cause.
+func kinded(op string, err error) error {
+	if _, ok := errors.AsType[*blockdev.Error](err); ok || err == nil {
+		return err
+	}
+	return blockdev.Wrap(blockdev.KindInternal, op, err)
+}

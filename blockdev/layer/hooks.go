@@ -1,0 +1,135 @@
+package layer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"twinlun/blockdev"
+)
+
+// hookSet is the hooks that a change passes, outermost first. A change keeps the
+// set that it began with.
+type hookSet struct {
+	hooks []*attached
+	use   pins
+}
+
+// attached gives a hook an identity: the same Hook may be attached twice.
+type attached struct{ hook blockdev.Hook }
+
+func newHookSet(hooks []*attached) *hookSet {
+	s := &hookSet{hooks: hooks}
+	s.use.init()
+	return s
+}
+
+func (s *hookSet) contains(a *attached) bool {
+	for _, have := range s.hooks {
+		if have == a {
+			return true
+		}
+	}
+	return false
+}
+
+// hookPath is where hooks are attached to and detached from.
+type hookPath struct {
+	now atomic.Pointer[hookSet]
+
+	mu       sync.Mutex
+	draining map[*hookSet]struct{} // replaced, but changes are still in them
+}
+
+func (p *hookPath) init() {
+	p.now.Store(newHookSet(nil))
+	p.draining = map[*hookSet]struct{}{}
+}
+
+// apply takes c through the hooks and lastly to do.
+func (p *hookPath) apply(ctx context.Context, c blockdev.Change, do func() error) error {
+	s := p.now.Load()
+	for !s.use.enter() {
+		s = p.now.Load()
+	}
+	defer s.use.leave()
+	return s.apply(ctx, 0, c, do)
+}
+
+func (s *hookSet) apply(ctx context.Context, i int, c blockdev.Change, do func() error) error {
+	if i == len(s.hooks) {
+		return do()
+	}
+	return s.hooks[i].hook.Apply(ctx, c, func() error { return s.apply(ctx, i+1, c, do) })
+}
+
+// attach puts h before the others and waits until every change that does not pass
+// it has ended. If ctx ends first, h is out again, but may still be in use by
+// changes that came meanwhile.
+func (p *hookPath) attach(ctx context.Context, h blockdev.Hook) (*attached, error) {
+	a := &attached{hook: h}
+	p.replace(func(old []*attached) []*attached { return append([]*attached{a}, old...) })
+	if err := p.drain(ctx, func(s *hookSet) bool { return !s.contains(a) }); err != nil {
+		p.remove(a)
+		return nil, err
+	}
+	return a, nil
+}
+
+// detach takes a out and waits until no change is in it.
+func (p *hookPath) detach(a *attached) {
+	p.remove(a)
+	_ = p.drain(context.Background(), func(s *hookSet) bool { return s.contains(a) }) // ends with nil only
+}
+
+func (p *hookPath) remove(a *attached) {
+	p.replace(func(old []*attached) []*attached {
+		var kept []*attached
+		for _, have := range old {
+			if have != a {
+				kept = append(kept, have)
+			}
+		}
+		return kept
+	})
+}
+
+// replace makes a new set of the present one.
+func (p *hookPath) replace(change func([]*attached) []*attached) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.now.Load()
+	p.now.Store(newHookSet(change(old.hooks)))
+	p.draining[old] = struct{}{}
+	old.use.retire()
+}
+
+// drain waits for the replaced sets that match.
+func (p *hookPath) drain(ctx context.Context, match func(*hookSet) bool) error {
+	for _, s := range p.matching(match) {
+		select {
+		case <-s.use.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// matching also forgets the sets that nobody is in any more.
+func (p *hookPath) matching(match func(*hookSet) bool) []*hookSet {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*hookSet
+	for s := range p.draining {
+		select {
+		case <-s.use.gone:
+			delete(p.draining, s)
+		default:
+			if match(s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,174 @@
+package layer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"twinlun/blockdev"
+)
+
+const (
+	// writePiece is the largest part of a write that is made at once; between
+	// the parts a snapshot may be taken. Bytes.
+	writePiece = 16 << 20
+	// zeroPiece is the same for ZeroAt.
+	zeroPiece = 1 << 30
+)
+
+// Volume is a chain that is in use. Its handles keep working when the chain is
+// exchanged for another.
+type Volume struct {
+	hooks  hookPath
+	gate   sync.RWMutex // writers share it; held alone, nothing is written
+	chain  atomic.Pointer[Chain]
+	size   atomic.Int64
+	closed atomic.Bool
+}
+
+// NewVolume puts chain in use. The size is that of its top.
+func NewVolume(chain *Chain) *Volume {
+	v := &Volume{}
+	v.hooks.init()
+	v.chain.Store(chain)
+	v.size.Store(chain.top.Size())
+	return v
+}
+
+// Quiesce returns when no write is in a layer, and lets none in until Resume.
+// Writes, zeroing and durable writes wait; reads and flushes go on. Hooks are
+// outside: a change can be in a hook all the time. Whoever quiesces several volumes
+// must do it in one order always.
+func (v *Volume) Quiesce() { v.gate.Lock() }
+
+// Resume ends Quiesce.
+func (v *Volume) Resume() { v.gate.Unlock() }
+
+// Chain is the present chain. It stays as long as the caller keeps others from
+// exchanging it.
+func (v *Volume) Chain() *Chain { return v.chain.Load() }
+
+// Swap exchanges the chain. The volume must be quiesced, and the new chain show the
+// same unless the content is to be replaced. The old one is returned, to be
+// retired.
+func (v *Volume) Swap(chain *Chain) *Chain { return v.chain.Swap(chain) }
+
+// Grow shows a new, larger size. The top must have it already.
+func (v *Volume) Grow(size int64) { v.size.Store(max(size, v.size.Load())) }
+
+// Close makes all handles fail with KindClosed and waits for the writes that are
+// under way below the hooks.
+func (v *Volume) Close() {
+	v.closed.Store(true)
+	v.Quiesce()
+	defer v.Resume()
+}
+
+// Attach puts h in the path of changes through handles with hooks, before those
+// attached earlier, and returns when every change that does not pass h has ended.
+// If ctx ends first, it fails with ctx's error and h is out again.
+func (v *Volume) Attach(ctx context.Context, h blockdev.Hook) (detach func(), err error) {
+	a, err := v.hooks.attach(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { v.hooks.detach(a) }), nil
+}
+
+// usable says whether the volume and ctx allow one more operation.
+func (v *Volume) usable(ctx context.Context, op string) error {
+	if v.closed.Load() {
+		return blockdev.Wrap(blockdev.KindClosed, op, errPoolClosed)
+	}
+	return ctx.Err()
+}
+
+// reading runs fn on the present chain, which lasts until fn returns.
+func (v *Volume) reading(fn func(*Chain) error) error {
+	for {
+		if c := v.chain.Load(); c.use.enter() {
+			defer c.use.leave()
+			return fn(c)
+		}
+		if v.closed.Load() { // nothing replaced the chain
+			return blockdev.Wrap(blockdev.KindClosed, "use volume", errPoolClosed)
+		}
+	}
+}
+
+// writing runs fn on the present chain, which is not exchanged until fn returns.
+func (v *Volume) writing(ctx context.Context, op string, fn func(*Chain) error) error {
+	v.gate.RLock()
+	defer v.gate.RUnlock()
+	if err := v.usable(ctx, op); err != nil {
+		return err
+	}
+	return fn(v.chain.Load())
+}
+
+// do makes a change below the hooks.
+func (v *Volume) do(ctx context.Context, c blockdev.Change) error {
+	switch c.Op {
+	case blockdev.OpWrite:
+		return v.write(ctx, c)
+	case blockdev.OpZero:
+		return v.zero(ctx, c)
+	}
+	return v.Flush(ctx)
+}
+
+func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
+	put := (*Chain).writeAt
+	if c.FUA {
+		put = (*Chain).writeFUA
+	}
+	for p, off := c.Data, c.Off; ; {
+		part := p[:min(len(p), writePiece)]
+		if err := v.writing(ctx, "write", func(ch *Chain) error { return put(ch, part, off) }); err != nil {
+			return err
+		}
+		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
+			return nil
+		}
+	}
+}
+
+func (v *Volume) zero(ctx context.Context, c blockdev.Change) error {
+	for off, n := c.Off, c.Len; n > 0; {
+		part := min(n, zeroPiece)
+		if err := v.writing(ctx, "zero", func(ch *Chain) error { return ch.zeroAt(off, part) }); err != nil {
+			return err
+		}
+		off, n = off+part, n-part
+	}
+	if c.FUA {
+		return v.Flush(ctx)
+	}
+	return nil
+}
+
+// Flush makes durable what was written before, below the hooks.
+func (v *Volume) Flush(ctx context.Context) error {
+	if err := v.usable(ctx, "flush"); err != nil {
+		return err
+	}
+	return v.reading(func(c *Chain) error { return c.top.Flush() })
+}
+
+// read reads all of p.
+func (v *Volume) read(ctx context.Context, p []byte, off int64) error {
+	if err := v.usable(ctx, "read"); err != nil {
+		return err
+	}
+	return v.reading(func(c *Chain) error { return c.readAt(p, off) })
+}
+
+// extents lists what a range holds.
+func (v *Volume) extents(ctx context.Context, off, n int64, limit int) ([]blockdev.Extent, error) {
+	if err := v.usable(ctx, "extents"); err != nil {
+		return nil, err
+	}
+	out := &extentList{limit: limit}
+	err := v.reading(func(c *Chain) error { return c.extents(off, n, out) })
+	return out.result(), err
+}
