@@ -27,14 +27,17 @@ func (l *Log) Set(ctx context.Context, off, n int64) error {
 	return l.write(ctx, func() bool { return l.holds(from, to) }, false)
 }
 
-// Seed makes the regions of the extents with data dirty, beside those that are,
-// and makes the Log seeded, all in one transaction.
-func (l *Log) Seed(ctx context.Context, extents []blockdev.Extent) error {
-	for _, e := range extents {
-		if e.Data && e.Len > 0 {
-			l.mark(l.Regions(e.Off, e.Len))
-		}
+// Mark makes the regions of [off, off+n) dirty in memory only: the store hears of
+// it with the next Set, Seed or Sync. What lies beyond the device is ignored.
+func (l *Log) Mark(off, n int64) {
+	if off >= 0 && n > 0 {
+		l.mark(l.Regions(off, n))
 	}
+}
+
+// Seed stores what was marked and that the Log is seeded, in one transaction:
+// from now on it tells all that may differ.
+func (l *Log) Seed(ctx context.Context) error {
 	return l.write(ctx, func() bool { return false }, true)
 }
 

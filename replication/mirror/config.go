@@ -46,7 +46,7 @@ type Config struct {
 // Events is what a Mirror tells its owner, one call after the other, from a
 // goroutine of its own; writes do not wait for it. No method may call Stop.
 type Events interface {
-	// Synchronized: both sides are equal, durably, and stay so.
+	// Synchronized: both sides are equal, and stay so.
 	Synchronized()
 	// Diverged: a write or flush of the source failed, so that both sides
 	// may differ; the regions are copied again and Synchronized follows.
