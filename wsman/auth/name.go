@@ -11,31 +11,20 @@ const (
 	maxPassword = 1024
 )
 
-// roles are the names of the roles in files and on the command line.
-func roles() map[string]cim.Role {
-	return map[string]cim.Role{
-		"monitor":  cim.RoleMonitor,
-		"operator": cim.RoleOperator,
-		"admin":    cim.RoleAdmin,
-	}
-}
-
 // ParseRole reads the name of a role: monitor, operator or admin.
 func ParseRole(name string) (cim.Role, error) {
-	if r, ok := roles()[strings.ToLower(strings.TrimSpace(name))]; ok {
-		return r, nil
+	for _, r := range [...]cim.Role{cim.RoleMonitor, cim.RoleOperator, cim.RoleAdmin} {
+		if strings.EqualFold(strings.TrimSpace(name), r.String()) {
+			return r, nil
+		}
 	}
 	return 0, ErrInvalidRole
 }
 
-// RoleName is the name that ParseRole reads; empty for no role.
-func RoleName(r cim.Role) string {
-	for name, role := range roles() {
-		if role == r {
-			return name
-		}
-	}
-	return ""
+// validRole says whether r is one of the roles that ParseRole reads.
+func validRole(r cim.Role) bool {
+	_, err := ParseRole(r.String())
+	return err == nil
 }
 
 // CheckName says whether a user may have the name: ErrInvalidName if not.

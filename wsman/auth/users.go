@@ -137,14 +137,14 @@ func (u *Users) newRecord(name, password string, role cim.Role) (record, error) 
 	if err := CheckName(name); err != nil {
 		return record{}, err
 	}
-	if RoleName(role) == "" {
+	if !validRole(role) {
 		return record{}, ErrInvalidRole
 	}
 	h, err := u.newHash(password)
 	if err != nil {
 		return record{}, err
 	}
-	return record{Name: name, Role: RoleName(role), Hash: h}, nil
+	return record{Name: name, Role: role.String(), Hash: h}, nil
 }
 
 func (u *Users) newHash(password string) (string, error) {
@@ -180,10 +180,10 @@ func (u *Users) SetPassword(name, password string) error {
 
 // SetRole gives a user another role: ErrInvalidRole, ErrNoUser.
 func (u *Users) SetRole(name string, role cim.Role) error {
-	if RoleName(role) == "" {
+	if !validRole(role) {
 		return ErrInvalidRole
 	}
-	return u.change(name, func(r *record) { r.Role = RoleName(role) })
+	return u.change(name, func(r *record) { r.Role = role.String() })
 }
 
 // List lists the users by name.

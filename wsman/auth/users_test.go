@@ -69,13 +69,13 @@ func TestUsersRefuse(t *testing.T) {
 
 func TestRoleNames(t *testing.T) {
 	for _, r := range []cim.Role{cim.RoleMonitor, cim.RoleOperator, cim.RoleAdmin} {
-		got, err := ParseRole(" " + strings.ToUpper(RoleName(r)))
+		got, err := ParseRole(" " + strings.ToUpper(r.String()))
 		require.NoError(t, err)
 		require.Equal(t, r, got)
 	}
 	_, err := ParseRole("root")
 	require.ErrorIs(t, err, ErrInvalidRole)
-	require.Empty(t, RoleName(0))
+	require.False(t, validRole(0))
 }
 
 func TestFileIsPrivateAndHasNoPassword(t *testing.T) {
@@ -212,7 +212,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, r := range users {
-			if CheckName(r.Name) != nil || RoleName(r.role) == "" || !r.hash.params.valid() {
+			if CheckName(r.Name) != nil || !validRole(r.role) || !r.hash.params.valid() {
 				t.Fatalf("accepted %+v", r)
 			}
 		}

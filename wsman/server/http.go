@@ -1,0 +1,178 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"twinlun/cim"
+	"twinlun/wsman"
+	"twinlun/wsman/auth"
+	"twinlun/wsman/soap"
+)
+
+// What is read of the requests of those who did not say who they are.
+const (
+	anonymousBody = 16 << 10  // and understood, to find an Identify
+	drainBody     = 256 << 10 // and thrown away, to keep the connection
+)
+
+// serveSOAP takes a request from HTTP: its form, who sent it, its body.
+func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
+	if !isSOAP(r) {
+		s.refuseBody(w, r, http.StatusUnsupportedMediaType, "the content type must be application/soap+xml")
+		return
+	}
+	who, err := s.Auth.Authenticate(r)
+	switch {
+	case err == nil:
+		s.serveUser(w, r, who)
+	case errors.Is(err, auth.ErrNoCredentials):
+		s.serveStranger(w, r, err)
+	default:
+		s.refuseUser(w, r, err)
+	}
+}
+
+// serveUser answers a request of a known user.
+func (s *Server) serveUser(w http.ResponseWriter, r *http.Request, who cim.Principal) {
+	data, err := s.readBody(w, r, s.Limits.Body)
+	if err != nil {
+		s.badBody(w, err)
+		return
+	}
+	s.limited(w, func() {
+		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.Limits.soap())
+		s.handle(w, &request{http: r, msg: msg, who: who, start: s.Time()}, err)
+	})
+}
+
+// serveAnonymous answers Identify, and nothing else, to everybody.
+func (s *Server) serveAnonymous(w http.ResponseWriter, r *http.Request) {
+	if !isSOAP(r) {
+		s.refuseBody(w, r, http.StatusUnsupportedMediaType, "the content type must be application/soap+xml")
+		return
+	}
+	s.serveStranger(w, r, auth.ErrNoCredentials)
+}
+
+// serveStranger answers an Identify without credentials and refuses all else.
+func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request, refusal error) {
+	if r.ContentLength <= 0 || r.ContentLength > anonymousBody {
+		s.refuseUser(w, r, refusal)
+		return
+	}
+	data, err := s.readBody(w, r, anonymousBody)
+	if err != nil {
+		s.badBody(w, err)
+		return
+	}
+	s.limited(w, func() {
+		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.Limits.soap())
+		if err != nil || !isIdentify(msg) {
+			s.refuseUser(w, r, refusal)
+			return
+		}
+		s.handle(w, &request{http: r, msg: msg, start: s.Time()}, nil)
+	})
+}
+
+// limited calls f unless too many requests are under way.
+func (s *Server) limited(w http.ResponseWriter, f func()) {
+	select {
+	case s.inFlight <- struct{}{}:
+		defer func() { <-s.inFlight }()
+		f()
+	default:
+		w.Header().Set("Retry-After", "1")
+		s.sendText(w, http.StatusServiceUnavailable, "too many requests at once")
+	}
+}
+
+// refuseUser answers with the authenticator's refusal. It reads what is left of
+// the body first, so that the client can go on in the same connection.
+func (s *Server) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
+	drain(r)
+	s.setWriteDeadline(w)
+	status := s.Auth.Refuse(w, r, err)
+	s.metrics.authFailures.WithLabelValues(strconv.Itoa(status)).Inc()
+	if !errors.Is(err, auth.ErrNoCredentials) {
+		s.Logger.Warn("wsman: not let in", "remote", r.RemoteAddr, "status", status, "error", err)
+	}
+}
+
+func (s *Server) refuseBody(w http.ResponseWriter, r *http.Request, status int, text string) {
+	drain(r)
+	s.sendText(w, status, text)
+}
+
+// drain throws away the body of a request. What fails here fails again for the
+// server when it looks for the next request.
+func drain(r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, drainBody) }
+
+// readBody reads the whole body within the time of Limits.Read.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	if r.ContentLength > int64(limit) {
+		return nil, &http.MaxBytesError{Limit: int64(limit)}
+	}
+	body := http.MaxBytesReader(w, r.Body, int64(limit))
+	data, err := readAll(body, r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	// The deadline of the request must not cut off the operation. Writers that
+	// have none are not connections.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return data, nil
+}
+
+// readAll reads to the end; size is how much is expected, or negative.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	if size < 0 {
+		return io.ReadAll(r)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// badBody answers a request whose body cannot be read.
+func (s *Server) badBody(w http.ResponseWriter, err error) {
+	w.Header().Set("Connection", "close")
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		f := wsman.EncodingLimit(wsman.DetailServiceEnvelope, "a request may have %d bytes at most", tooLarge.Limit)
+		s.sendFault(w, nil, f, http.StatusInternalServerError)
+		return
+	}
+	s.sendText(w, http.StatusBadRequest, "the body cannot be read")
+}
+
+func isSOAP(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/soap+xml"
+}
+
+// sendText answers with a line of text: what is not SOAP.
+func (s *Server) sendText(w http.ResponseWriter, status int, text string) {
+	s.send(w, status, "text/plain; charset=utf-8", []byte(text+"\n"))
+}
+
+// send writes an answer in one piece. The client may be gone; there is nobody to
+// tell.
+func (s *Server) send(w http.ResponseWriter, status int, contentType string, data []byte) {
+	s.setWriteDeadline(w)
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	_, _ = w.Write(data)
+}
+
+func (s *Server) setWriteDeadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.Limits.Write))
+}
