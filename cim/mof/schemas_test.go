@@ -2,6 +2,7 @@ package mof
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -166,6 +167,22 @@ func TestPropertiesOfServedClasses(t *testing.T) {
 	require.Equal(t, cim.IntervalValue(5*60*1e9), job.Property("TimeBeforeRemoval").Default)
 	require.Equal(t, "CIM_Error", job.Method("GetError").Param("Error").Embedded)
 	require.Equal(t, "*", job.Property("JobInParameters").Embedded)
+}
+
+func TestOneClassAFile(t *testing.T) {
+	names, err := fs.Glob(schemas.Files(), "*_*.mof")
+	require.NoError(t, err)
+	require.Greater(t, len(names), 80)
+	for _, name := range names {
+		text, err := fs.ReadFile(schemas.Files(), name)
+		require.NoError(t, err)
+		decls, err := Parse(name, text)
+		require.NoError(t, err)
+		require.Len(t, decls, 1, name)
+		c, ok := decls[0].(*ClassDecl)
+		require.True(t, ok, name)
+		require.Equal(t, strings.TrimSuffix(name, ".mof"), c.Name)
+	}
 }
 
 func TestEveryClassIsDescribed(t *testing.T) {
