@@ -44,8 +44,7 @@ func (s *scanner) next() error {
 	case len(s.rest) == 0:
 		return nil
 	case bytes.HasPrefix(s.rest, []byte("<!--")):
-		_, err := s.until("<!--", "-->")
-		return err
+		return s.skip("<!--", "-->")
 	case bytes.HasPrefix(s.rest, []byte("<![CDATA[")):
 		n, err := s.until("<![CDATA[", "]]>")
 		if err != nil {
@@ -58,8 +57,8 @@ func (s *scanner) next() error {
 		return s.instruction()
 	case bytes.HasPrefix(s.rest, []byte("</")):
 		s.depth--
-		_, err := s.until("</", ">")
-		return err
+		s.nodes-- // counted when it was opened
+		return s.skip("</", ">")
 	default:
 		return s.startTag()
 	}
@@ -72,6 +71,12 @@ func (s *scanner) checkText(n int) error {
 	return nil
 }
 
+// skip takes markup whatever is in it.
+func (s *scanner) skip(opening, closing string) error {
+	_, err := s.until(opening, closing)
+	return err
+}
+
 // until takes markup from its opening to its closing and gives the length between.
 func (s *scanner) until(opening, closing string) (int, error) {
 	n := bytes.Index(s.rest[len(opening):], []byte(closing))
@@ -82,10 +87,10 @@ func (s *scanner) until(opening, closing string) (int, error) {
 	return n, s.count()
 }
 
-// count counts everything that the tree will have a node for.
+// count counts what the tree will have a node for: elements, comments, CDATA.
 func (s *scanner) count() error {
 	s.nodes++
-	if s.nodes > 2*s.limit.Elements {
+	if s.nodes > s.limit.Elements {
 		return wsman.EncodingLimit("", "the message has more than %d elements", s.limit.Elements)
 	}
 	return nil
@@ -98,8 +103,7 @@ func (s *scanner) instruction() error {
 	if !declaration {
 		return malformed("a processing instruction is not allowed")
 	}
-	_, err := s.until("<?", "?>")
-	return err
+	return s.skip("<?", "?>")
 }
 
 // startTag takes a start tag or an empty-element tag.
@@ -138,7 +142,6 @@ func (s *scanner) enter(empty bool) error {
 	if empty {
 		s.depth--
 	}
-	s.nodes++
 	return s.count()
 }
 
