@@ -1,0 +1,40 @@
+# build    bin/twinlun, static
+# test     all tests, race detector on; installs (apt) the third-party clients that they use
+# lint     gofmt, vet, import rules
+# fuzz     every fuzzer for FUZZTIME each
+# bench    figures side by side with peers, in one run
+# demo     the main job on real data
+# crash    power cuts of the layer store, CRASHRUNS of them
+
+FUZZTIME ?= 60s
+CRASHRUNS ?= 100000
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
+GOFILES = $(shell git ls-files '*.go' 2>/dev/null || find . -name '*.go')
+
+.PHONY: build test lint fuzz bench demo crash clients
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/twinlun ./cmd/twinlun
+
+clients:
+	test/setup/clients.sh
+
+test: clients build
+	TWINLUN_REQUIRE_TOOLS=1 go test -race -timeout 15m ./...
+
+lint:
+	@unformatted=$$(gofmt -l $(GOFILES)); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go test ./test/deps
+
+fuzz:
+	test/setup/fuzz.sh $(FUZZTIME)
+
+bench: clients build
+	test/bench/run.sh
+
+demo: clients build
+	test/demo/run.sh
+
+crash:
+	TWINLUN_CRASH_RUNS=$(CRASHRUNS) go test -timeout 0 -run Crash ./blockdev/...

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"twinlun/cim"
+)
+
+// The classes that commands speak of.
+const (
+	classVolume       = "CIM_StorageVolume"
+	classPool         = "CIM_StoragePool"
+	classGroup        = "CIM_ReplicationGroup"
+	classJob          = "CIM_ConcreteJob"
+	classSynced       = "TWINLUN_StorageSynchronized"
+	classGroupSynced  = "TWINLUN_GroupSynchronized"
+	classReplication  = "CIM_ReplicationService"
+	classStorageConf  = "CIM_StorageConfigurationService"
+	classExposureConf = "TWINLUN_ControllerConfigurationService"
+	classController   = "TWINLUN_SCSIProtocolController"
+	classEndpoint     = "TWINLUN_iSCSIProtocolEndpoint"
+)
+
+// find is the instance of a class that has the name in one of some properties:
+// exactly in any, else regardless of case.
+func (s *session) find(ctx context.Context, class, what, name string, properties ...string) (*cim.Instance, error) {
+	all, err := s.list(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		for _, in := range all {
+			for _, p := range properties {
+				if v, ok := in.Get(p).(string); ok && same(v, name) {
+					return in, nil
+				}
+			}
+		}
+	}
+	return nil, notFoundError{what, name}
+}
+
+func (s *session) volume(ctx context.Context, name string) (*cim.Instance, error) {
+	return s.find(ctx, classVolume, "volume", name, "ElementName", "DeviceID", "TargetName")
+}
+
+func (s *session) pool(ctx context.Context, name string) (*cim.Instance, error) {
+	return s.find(ctx, classPool, "pool", name, "PoolID", "InstanceID")
+}
+
+func (s *session) group(ctx context.Context, name string) (*cim.Instance, error) {
+	return s.find(ctx, classGroup, "group", name, "ElementName", "InstanceID")
+}
+
+// job finds a job by its identifier, with or without what stands before it.
+func (s *session) job(ctx context.Context, id string) (*cim.Instance, error) {
+	p := &cim.Path{Namespace: namespace, Class: classJob, Keys: []cim.Key{{Name: "InstanceID", Value: jobPrefix + strings.TrimPrefix(id, jobPrefix)}}}
+	in, err := s.Get(ctx, p)
+	if exitCode(err) == exitNotFound {
+		return nil, notFoundError{"job", id}
+	}
+	return in, err
+}
+
+// jobPrefix begins the InstanceID of every job.
+const jobPrefix = "TWINLUN:job:"
+
+func shortJobID(in *cim.Instance) string {
+	return strings.TrimPrefix(str(in, "InstanceID"), jobPrefix)
+}
+
+// volumes finds several volumes with one listing.
+func (s *session) volumes(ctx context.Context, names []string) ([]cim.Value, error) {
+	all, err := s.list(ctx, classVolume)
+	if err != nil {
+		return nil, err
+	}
+	var paths []cim.Value
+	for _, name := range names {
+		in := byName(all, name)
+		if in == nil {
+			return nil, notFoundError{"volume", name}
+		}
+		paths = append(paths, in.Path)
+	}
+	return paths, nil
+}
+
+func byName(all []*cim.Instance, name string) *cim.Instance {
+	for _, in := range all {
+		if strings.EqualFold(str(in, "ElementName"), name) || strings.EqualFold(str(in, "DeviceID"), name) {
+			return in
+		}
+	}
+	return nil
+}
+
+// str is a string property, "" for NULL.
+func str(in *cim.Instance, property string) string {
+	v, _ := in.Get(property).(string)
+	return v
+}
+
+// num is an unsigned property, 0 for NULL.
+func num(in *cim.Instance, property string) uint64 {
+	v, _ := in.Get(property).(uint64)
+	return v
+}
+
+// enumeration is a number with the name that the schema gives it.
+type enumeration struct {
+	number uint64
+	name   string
+}
+
+func (e enumeration) String() string { return e.name }
+
+// named is a property whose value map names its value; nil for NULL.
+func named(in *cim.Instance, property string) any {
+	n, ok := in.Get(property).(uint64)
+	if !ok {
+		return nil
+	}
+	return enumeration{n, firstOf(valueName(in.Class.Property(property).Qualifiers, n), strconv.FormatUint(n, 10))}
+}
+
+// valueName is the name that ValueMap and Values give a number, or "".
+func valueName(q cim.Qualifiers, n uint64) string {
+	keys, values := texts(q, "ValueMap"), texts(q, "Values")
+	for i, k := range keys {
+		if k == strconv.FormatUint(n, 10) && i < len(values) {
+			return values[i]
+		}
+	}
+	return ""
+}
+
+// valueNumber is the number that a value map gives a name, regardless of case,
+// or that the name is itself.
+func valueNumber(q cim.Qualifiers, name string) (uint64, error) {
+	if n, err := strconv.ParseUint(name, 0, 64); err == nil {
+		return n, nil
+	}
+	keys, values := texts(q, "ValueMap"), texts(q, "Values")
+	for i, v := range values {
+		if strings.EqualFold(v, name) && i < len(keys) {
+			return strconv.ParseUint(keys[i], 0, 64)
+		}
+	}
+	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(values, ", "))
+}
+
+func texts(q cim.Qualifiers, name string) []string {
+	found, _ := q.Get(name)
+	list, _ := found.Value.([]cim.Value)
+	var out []string
+	for _, v := range list {
+		s, _ := v.(string)
+		out = append(out, s)
+	}
+	return out
+}

@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"twinlun/cim"
+)
+
+func (a *app) volumeCommand() *cobra.Command {
+	return a.remote(parent("volume", "Volumes, and who may reach them",
+		a.volumeCreate(), a.volumeList(), a.volumeShow(), a.volumeResize(), a.volumeDelete(),
+		a.volumeImport(), a.volumeExport(), a.volumeExpose(), a.volumeHide()))
+}
+
+func (a *app) volumeCreate() *cobra.Command {
+	var sizeText, pool string
+	var export bool
+	c := &cobra.Command{Use: "create NAME --size SIZE", Short: "Create a volume", Args: usageArgs(cobra.ExactArgs(1))}
+	c.Flags().StringVar(&sizeText, "size", "", "size, such as 10GiB")
+	c.Flags().StringVar(&pool, "pool", "", "pool to take the space from")
+	c.Flags().BoolVar(&export, "export", false, "let all initiators reach it")
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		v, err := s.createVolume(ctx, args[0], sizeText, pool)
+		if err != nil || !export {
+			return err
+		}
+		return s.expose(ctx, v, nil, "", "")
+	})
+	return c
+}
+
+// createVolume makes a volume and says so.
+func (s *session) createVolume(ctx context.Context, name, sizeText, pool string) (*cim.Path, error) {
+	if sizeText == "" {
+		return nil, usageError{fmt.Errorf("--size is needed")}
+	}
+	n, err := parseSize(sizeText)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--size: %w", err)}
+	}
+	in := []cim.Arg{arg("ElementName", name), arg("ElementType", 2), arg("Size", n)}
+	if pool != "" {
+		p, err := s.pool(ctx, pool)
+		if err != nil {
+			return nil, err
+		}
+		in = append(in, arg("InPool", p.Path))
+	}
+	reply, err := s.invoke(ctx, service(classStorageConf), "CreateOrModifyElementFromStoragePool", in...)
+	if err != nil {
+		return nil, err
+	}
+	made, _ := reply.Out.Get("TheElement").(*cim.Path)
+	got, _ := reply.Out.Get("Size").(uint64)
+	fmt.Fprintf(s.app.Err, "created volume %s (%s)\n", name, size(got))
+	return made, nil
+}
+
+func volumeTable() *table {
+	return newTable("NAME", "SIZE", "ALLOCATED", "POOL", "TARGET", "ID")
+}
+
+func volumeRow(t *table, in *cim.Instance) {
+	bytes := num(in, "BlockSize") * num(in, "NumberOfBlocks")
+	t.row(str(in, "ElementName"), size(bytes), size(num(in, "AllocatedSpace")), str(in, "PoolName"), str(in, "TargetName"), str(in, "DeviceID"))
+}
+
+func (a *app) volumeList() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List volumes", Args: usageArgs(cobra.NoArgs)}
+	c.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
+		all, err := s.list(ctx, classVolume)
+		if err != nil {
+			return err
+		}
+		t := volumeTable()
+		for _, in := range all {
+			volumeRow(t, in)
+		}
+		return a.print(t)
+	})
+	return c
+}
+
+func (a *app) volumeShow() *cobra.Command {
+	c := &cobra.Command{Use: "show NAME", Short: "Show a volume", Args: usageArgs(cobra.ExactArgs(1))}
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		in, err := s.volume(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		t := volumeTable()
+		t.single = true
+		volumeRow(t, in)
+		return a.print(t)
+	})
+	return c
+}
+
+func (a *app) volumeResize() *cobra.Command {
+	var sizeText string
+	c := &cobra.Command{Use: "resize NAME --size SIZE", Short: "Make a volume larger", Args: usageArgs(cobra.ExactArgs(1))}
+	c.Flags().StringVar(&sizeText, "size", "", "new size, such as 20GiB")
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		n, err := parseSize(sizeText)
+		if err != nil {
+			return usageError{fmt.Errorf("--size: %w", err)}
+		}
+		in, err := s.volume(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		_, err = s.invoke(ctx, service(classStorageConf), "CreateOrModifyElementFromStoragePool", arg("TheElement", in.Path), arg("Size", n))
+		return err
+	})
+	return c
+}
+
+func (a *app) volumeDelete() *cobra.Command {
+	c := &cobra.Command{Use: "delete NAME...", Short: "Delete volumes and what is on them", Args: usageArgs(cobra.MinimumNArgs(1))}
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		paths, err := s.volumes(ctx, args)
+		if err != nil {
+			return err
+		}
+		for i, p := range paths {
+			if _, err := s.invoke(ctx, service(classStorageConf), "ReturnToStoragePool", arg("TheElement", p)); err != nil {
+				return fmt.Errorf("%s: %w", args[i], err)
+			}
+		}
+		return nil
+	})
+	return c
+}
