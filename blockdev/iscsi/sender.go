@@ -1,0 +1,138 @@
+package iscsi
+
+import (
+	"runtime"
+	"time"
+
+	"twinlun/blockdev/iscsi/pdu"
+	"twinlun/blockdev/scsi"
+)
+
+// send is the sender: it writes what is in the outbox and flushes when there is
+// nothing left. After a failure it goes on to empty the outbox.
+func (s *session) send() {
+	defer close(s.out.drained)
+	var batch []outgoing
+	var closed, yielded bool
+	for {
+		clear(batch)
+		batch, closed = s.out.take(batch[:0])
+		switch {
+		case len(batch) > 0:
+			yielded = false
+			s.sendAll(batch)
+		case !yielded && !closed:
+			// Commands that are about to finish share the system call.
+			yielded = true
+			runtime.Gosched()
+		default:
+			s.flush()
+			if closed {
+				return
+			}
+			<-s.out.wake
+			yielded = false
+		}
+	}
+}
+
+func (s *session) sendAll(batch []outgoing) {
+	s.limitWrite()
+	for i, x := range batch {
+		if err := x.send(s, s.out.w); err != nil {
+			s.fail(err, batch[i+1:])
+			return
+		}
+	}
+}
+
+func (s *session) flush() {
+	if s.out.w.Buffered() == 0 {
+		return
+	}
+	s.limitWrite()
+	if err := s.out.w.Flush(); err != nil {
+		s.fail(err, nil)
+	}
+}
+
+// fail ends the session when its peer takes nothing any more. The connection is
+// closed at once, so that later writes fail at once, too.
+func (s *session) fail(err error, rest []outgoing) {
+	s.stop("send: " + err.Error())
+	_ = s.nc.Close()
+	for _, x := range rest {
+		x.forget(s)
+	}
+}
+
+// limitWrite bounds the time of the writes to come.
+func (s *session) limitWrite() {
+	_ = s.nc.SetWriteDeadline(time.Now().Add(s.srv.cfg.Limits.WriteTimeout))
+	if s.stopping() {
+		_ = s.nc.SetWriteDeadline(time.Now().Add(lastWords))
+	}
+}
+
+// sequence is what a PDU tells of the session's numbers. A PDU that has a status
+// of its own uses up a StatSN.
+func (s *session) sequence(status bool) pdu.Sequence {
+	q := pdu.Sequence{StatSN: s.statSN, ExpCmdSN: s.expCmdSN.Load(), MaxCmdSN: s.maxCmdSN.Load()}
+	if status {
+		s.statSN++
+	}
+	return q
+}
+
+// send answers a command: its data in pieces that the initiator takes, and its
+// status, on the last piece if there is no sense data.
+func (t *task) send(s *session, w *pdu.Writer) error {
+	defer s.recycle(t)
+	s.retire(t)
+	collapse := t.result.Status == scsi.StatusGood && len(t.result.DataIn) > 0
+	pieces, err := t.sendData(s, w, collapse)
+	if err != nil || collapse {
+		return err
+	}
+	r := pdu.Response{
+		Status: byte(t.result.Status), ITT: t.itt, Sequence: s.sequence(true),
+		ExpDataSN: pieces, Residual: t.residual(),
+	}
+	var h pdu.Header
+	r.Encode(&h)
+	return w.Write(&h, nil, t.senseSegment())
+}
+
+// sendData sends the Data-In PDUs and says how many they were.
+func (t *task) sendData(s *session, w *pdu.Writer, collapse bool) (uint32, error) {
+	data, burst := t.result.DataIn, 0
+	d := pdu.DataIn{LUN: t.lun, ITT: t.itt}
+	for off := 0; off < len(data); d.DataSN++ {
+		n := min(len(data)-off, s.params.sendSegment, s.params.maxBurst-burst)
+		last := off+n == len(data)
+		burst += n
+		if d.Final = last || burst == s.params.maxBurst; d.Final {
+			burst = 0
+		}
+		d.Offset = uint32(off)
+		if d.HasStatus = last && collapse; d.HasStatus {
+			d.Status, d.Residual = byte(t.result.Status), t.residual()
+		}
+		d.Sequence = s.sequence(d.HasStatus)
+		if !d.HasStatus {
+			d.StatSN = 0
+		}
+		var h pdu.Header
+		d.Encode(&h)
+		if err := w.Write(&h, nil, data[off:off+n]); err != nil {
+			return d.DataSN, err
+		}
+		off += n
+	}
+	return d.DataSN, nil
+}
+
+func (t *task) forget(s *session) {
+	s.retire(t)
+	s.recycle(t)
+}
