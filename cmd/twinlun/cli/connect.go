@@ -56,6 +56,7 @@ type session struct {
 	*client.Client
 	app    *app
 	schema *cim.Schema
+	url    string // of the server
 }
 
 // connect makes a session; the caller closes it.
@@ -75,16 +76,16 @@ func (a *app) connect() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	url := firstOf(a.conn.server, os.Getenv("TWINLUN_SERVER"), "http://127.0.0.1:5985/wsman")
 	c, err := client.New(client.Config{
-		URL:  firstOf(a.conn.server, os.Getenv("TWINLUN_SERVER"), "http://127.0.0.1:5985/wsman"),
-		User: firstOf(a.conn.user, os.Getenv("TWINLUN_USER"), "admin"), Password: password,
+		URL: url, User: firstOf(a.conn.user, os.Getenv("TWINLUN_USER"), "admin"), Password: password,
 		RootCAs: roots, Insecure: a.conn.insecure, Timeout: requestTimeout,
 		Namespace: namespace, Schema: schema.Class, UserAgent: "twinlun/" + a.version,
 	})
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return &session{Client: c, app: a, schema: schema}, nil
+	return &session{Client: c, app: a, schema: schema, url: url}, nil
 }
 
 func loadRoots(file string) (*x509.CertPool, error) {

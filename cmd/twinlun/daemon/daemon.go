@@ -96,10 +96,25 @@ func (d *Daemon) openPools(ctx context.Context, _ io.Writer) error {
 func (d *Daemon) openTargets(context.Context, io.Writer) (err error) {
 	d.targets = iscsi.New(iscsi.Config{Logger: d.log, Time: time.Now, Rand: rand.Reader})
 	d.exports, err = export.New(export.Config{
-		Meta: meta{d.store}, Pools: d.exportPool, Targets: d.targets,
+		Meta: meta{d.store}, Pool: d.volumes, Targets: d.targets,
 		IQNPrefix: d.cfg.IQNPrefix, Logger: d.log, Time: time.Now,
 	})
 	return err
+}
+
+// volumes finds the pool that holds exposed volumes.
+func (d *Daemon) volumes(name string) (export.Volumes, bool) {
+	for _, p := range d.pools {
+		if p.Name() == name {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// exposed tells replication which volumes initiators can reach.
+func (d *Daemon) exposed(v replication.VolumeRef) (bool, int) {
+	return d.exports.Exposed(export.VolumeRef{Pool: v.Pool, ID: v.ID})
 }
 
 func (d *Daemon) poolNames() []string {

@@ -17,6 +17,7 @@ import (
 	"twinlun/cim/mof"
 	"twinlun/cim/provider"
 	"twinlun/schemas"
+	"twinlun/wsman/auth"
 	"twinlun/wsman/server"
 )
 
@@ -82,7 +83,9 @@ func (d *Daemon) Serve(ctx context.Context) error {
 		g.Go(func() error { return ws.Serve(ctx, l.wsman) })
 	}
 	if l.wsmanTLS != nil {
-		g.Go(func() error { return ws.Serve(ctx, tls.NewListener(l.wsmanTLS, d.tlsConfig())) })
+		g.Go(func() error {
+			return ws.ServeTLS(ctx, l.wsmanTLS, &tls.Config{Certificates: []tls.Certificate{d.cert}})
+		})
 	}
 	if l.metrics != nil {
 		g.Go(func() error { return d.serveMetrics(ctx, l.metrics) })
@@ -91,8 +94,9 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (d *Daemon) tlsConfig() *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{d.cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+// chain lists the schemes of authentication that work.
+func (d *Daemon) chain() *auth.Chain {
+	return auth.NewChain(&auth.Basic{Users: d.users, AllowUnencrypted: d.cfg.AllowUnencrypted})
 }
 
 // wsmanServer builds the management endpoint on the classes.
@@ -118,7 +122,7 @@ func (d *Daemon) wsmanServer() (*server.Server, error) {
 	}
 	return server.New(server.Config{
 		Broker: broker, Auth: d.chain(), Logger: d.log, Time: time.Now, Rand: rand.Reader, Registerer: d.registry,
-		Machine: d.system, DefaultNamespace: classes.Namespace,
+		Product: server.Product{Vendor: "Twinlun", Version: d.version}, Machine: d.system, DefaultNamespace: classes.Namespace,
 	})
 }
 
