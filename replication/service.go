@@ -6,11 +6,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"twinlun/blockdev/pool"
+	"twinlun/replication/job"
 	"twinlun/replication/store"
 )
 
@@ -44,9 +46,24 @@ type Config struct {
 // Service makes and keeps replicas. All methods may be called at the same time,
 // between Start and Close.
 type Service struct {
-	cfg   Config
-	log   *slog.Logger
-	pools map[string]pool.Pool
+	cfg     Config
+	log     *slog.Logger
+	rand    io.Reader
+	pools   map[string]pool.Pool
+	jobs    *job.Manager
+	metrics *metrics
+	book    *book
+	claims  *claims
+	slots   chan struct{} // one for each background copy that may run
+
+	ctx    context.Context // of everything in the background
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	groupsMu sync.Mutex // held while a group is changed in store and book
+
+	tendersMu sync.Mutex
+	tenders   map[string]*tender // guarded by tendersMu; by request
 }
 
 // New makes a Service; it does nothing until Start.
@@ -55,14 +72,23 @@ func New(cfg Config) (*Service, error) {
 		return nil, errors.New("replication: a store and at least one pool are needed")
 	}
 	cfg = cfg.withDefaults()
-	s := &Service{cfg: cfg, log: cfg.Logger, pools: make(map[string]pool.Pool, len(cfg.Pools))}
+	s := &Service{
+		cfg: cfg, log: cfg.Logger, rand: &lockedRand{r: cfg.Rand}, pools: make(map[string]pool.Pool, len(cfg.Pools)),
+		book: newBook(), claims: newClaims(), slots: make(chan struct{}, cfg.MaxCopies), tenders: map[string]*tender{},
+	}
 	for _, p := range cfg.Pools {
 		if _, twice := s.pools[p.Name()]; twice {
 			return nil, errors.New("replication: two pools are named " + p.Name())
 		}
 		s.pools[p.Name()] = p
 	}
-	return s, nil
+	var err error
+	if s.metrics, err = newMetrics(cfg.Registerer, s.book); err != nil {
+		return nil, err
+	}
+	s.jobs, err = job.NewManager(job.Config{Store: cfg.Store, Time: cfg.Time, Rand: s.rand, Logger: cfg.Logger, Registerer: cfg.Registerer})
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, err
 }
 
 func (c Config) withDefaults() Config {
@@ -89,12 +115,19 @@ func (c Config) withDefaults() Config {
 // jobs. No volume may be exposed before it has returned. After an error the
 // Service must be closed.
 func (s *Service) Start(ctx context.Context) error {
-	return nil
+	s.wg.Go(func() { s.jobs.Run(s.ctx) })
+	return s.resume(ctx)
 }
 
-// Close stops all that runs in the background and waits for it. What was under
-// way is in the store and goes on with the next Start. A second call does
+// Close stops all that runs in the background, waits for it and takes the hooks
+// off the volumes, which hosts must not be able to write to any more. What was
+// under way is in the store and goes on with the next Start. A second call does
 // nothing.
 func (s *Service) Close() error {
+	s.cancel()
+	s.wg.Wait()
+	for _, r := range s.book.records() {
+		s.book.pair(r.ID).unhookTarget()
+	}
 	return nil
 }

@@ -1,0 +1,246 @@
+package replication
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"twinlun/replication/store"
+)
+
+// book is what the store holds, in memory, for reading. It is changed only after
+// the store is.
+type book struct {
+	mu       sync.RWMutex
+	pairs    map[string]*pair
+	groups   map[string]Group
+	ties     map[string]GroupRelationship
+	requests map[string]request
+	of       map[VolumeRef]map[string]bool // pair IDs of a volume
+}
+
+// pair is one relationship at run time.
+type pair struct {
+	// step is held while a change of state is decided and stored. Nothing
+	// that waits for writes to end may happen under it.
+	step sync.Mutex
+
+	id string
+
+	rec     pairRecord // guarded by book.mu
+	percent uint16     // guarded by book.mu; of the copy that runs
+
+	early atomic.Bool // a host has written to the target
+	live  live        // guarded by itself
+}
+
+func newPair(r pairRecord) *pair { return &pair{id: r.ID, rec: r} }
+
+func newBook() *book {
+	return &book{
+		pairs: map[string]*pair{}, groups: map[string]Group{}, ties: map[string]GroupRelationship{},
+		requests: map[string]request{}, of: map[VolumeRef]map[string]bool{},
+	}
+}
+
+// load reads everything from the store into an empty book.
+func (b *book) load(tx store.Tx) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := scan(tx, bucketPairs, func(_ string, r pairRecord) { b.addPairLocked(newPair(r)) })
+	if err == nil {
+		err = scan(tx, bucketGroups, func(id string, g Group) { b.groups[id] = g })
+	}
+	if err == nil {
+		err = scan(tx, bucketTies, func(id string, t GroupRelationship) { b.ties[id] = t })
+	}
+	if err == nil {
+		err = scan(tx, bucketRequests, func(id string, r request) { b.requests[id] = r })
+	}
+	return err
+}
+
+// change applies f, which may change everything in the book.
+func (b *book) change(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// setPercent notes how far the copy of a pair is, and says whether that is news.
+func (b *book) setPercent(id string, percent uint16) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.pairs[id]
+	if p == nil || p.percent == percent {
+		return false
+	}
+	p.percent = percent
+	return true
+}
+
+func (b *book) addPairLocked(p *pair) {
+	b.pairs[p.rec.ID] = p
+	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
+		if b.of[v] == nil {
+			b.of[v] = map[string]bool{}
+		}
+		b.of[v][p.rec.ID] = true
+	}
+}
+
+func (b *book) dropPairLocked(id string) {
+	p := b.pairs[id]
+	if p == nil {
+		return
+	}
+	delete(b.pairs, id)
+	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
+		delete(b.of[v], id)
+		if len(b.of[v]) == 0 {
+			delete(b.of, v)
+		}
+	}
+}
+
+// pair finds a relationship's run-time part; nil if there is none.
+func (b *book) pair(id string) *pair {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.pairs[id]
+}
+
+// record is a copy of a relationship's record.
+func (b *book) record(id string) (pairRecord, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	p := b.pairs[id]
+	if p == nil {
+		return pairRecord{}, false
+	}
+	return p.showLocked(), true
+}
+
+// showNewLocked takes over a record that has been stored.
+func (p *pair) showNewLocked(r pairRecord) {
+	p.rec = r
+	if r.State.Idle() {
+		p.percent = 0
+	}
+}
+
+// showLocked is the record with the percentage as it is now.
+func (p *pair) showLocked() pairRecord {
+	r := p.rec
+	if !r.State.Idle() {
+		r.Percent = max(r.Percent, p.percent)
+	}
+	return r
+}
+
+// records lists all relationships by ID.
+func (b *book) records() []pairRecord {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.listLocked(slices.Sorted(maps.Keys(b.pairs)))
+}
+
+// recordsOf lists those with v as source or target by ID.
+func (b *book) recordsOf(v VolumeRef) []pairRecord {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.listLocked(slices.Sorted(maps.Keys(b.of[v])))
+}
+
+// recordsBy lists the given ones, leaving out those that are gone.
+func (b *book) recordsBy(ids []string) []pairRecord {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.listLocked(ids)
+}
+
+func (b *book) listLocked(ids []string) []pairRecord {
+	l := make([]pairRecord, 0, len(ids))
+	for _, id := range ids {
+		if p := b.pairs[id]; p != nil {
+			l = append(l, p.showLocked())
+		}
+	}
+	return l
+}
+
+// group, tie and request find one record.
+func (b *book) group(id string) (Group, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	g, ok := b.groups[id]
+	g.Members = slices.Clone(g.Members)
+	return g, ok
+}
+
+func (b *book) tie(id string) (GroupRelationship, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	t, ok := b.ties[id]
+	t.Pairs = slices.Clone(t.Pairs)
+	return t, ok
+}
+
+func (b *book) request(id string) (request, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	r, ok := b.requests[id]
+	return r, ok
+}
+
+// groupNamed and tieNamed say whether a name is taken, regardless of case.
+func (b *book) groupNamed(name string) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, g := range b.groups {
+		if strings.EqualFold(g.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *book) tieNamed(name string) bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, t := range b.ties {
+		if strings.EqualFold(t.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// tiesOf lists the IDs of the group relationships that stand on a group.
+func (b *book) tiesOf(group string) []string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var l []string
+	for id, t := range b.ties {
+		if t.Source == group || t.Target == group {
+			l = append(l, id)
+		}
+	}
+	slices.Sort(l)
+	return l
+}
+
+// groupsOf lists the groups that have v as a member.
+func (b *book) groupsOf(v VolumeRef) []Group {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var l []Group
+	for _, g := range b.groups {
+		if slices.Contains(g.Members, v) {
+			l = append(l, g)
+		}
+	}
+	return l
+}

@@ -1,0 +1,54 @@
+package replication
+
+import (
+	"context"
+
+	"twinlun/replication/pairstate"
+)
+
+// startCopy lets the data of a relationship flow: the effect StartCopy. first
+// says that nothing was copied before, so that it may wait for its turn.
+func (s *Service) startCopy(p *pair, first bool) {
+	rec, ok := s.book.record(p.id)
+	switch {
+	case !ok:
+	case rec.Type == pairstate.Clone:
+		s.run(p, func(ctx context.Context) { s.hydrate(ctx, rec) })
+	case rec.Type == pairstate.Mirror && first:
+		s.run(p, func(ctx context.Context) { s.firstMirror(ctx, rec) })
+	}
+}
+
+// hydrate copies what a clone shares with its source until it stands alone.
+func (s *Service) hydrate(ctx context.Context, rec pairRecord) {
+	if !s.slot(ctx) {
+		return
+	}
+	defer s.releaseSlot()
+	var last int64
+	err := s.pools[rec.Target.Pool].Hydrate(ctx, rec.Target.ID, s.cfg.rate(rec.Settings.CopyPriority), func(done, total int64) {
+		s.metrics.copied(rec.Type, done-last)
+		last = done
+		s.progress(rec.ID, done, total)
+	})
+	switch {
+	case ctx.Err() != nil: // halted: whoever did it knows what is next
+	case err != nil:
+		s.copyFailed(ctx, rec, err)
+	default:
+		s.tell(ctx, change{ids: []string{rec.ID}, event: pairstate.CopyDone})
+	}
+}
+
+// copyFailed breaks a relationship whose copy cannot go on.
+func (s *Service) copyFailed(ctx context.Context, rec pairRecord, err error) {
+	s.log.Error("a copy failed", "relationship", rec.ID, "type", rec.Type.String(), "target", string(rec.Target.ID), "err", err)
+	s.tell(ctx, change{ids: []string{rec.ID}, event: pairstate.CopyFailed, reason: reasonOf(err)})
+}
+
+// tell is step for news that nobody waits for: a refusal is logged.
+func (s *Service) tell(ctx context.Context, c change) {
+	if _, err := s.step(ctx, c); err != nil {
+		s.log.Warn("an event was not taken", "event", c.event.String(), "relationships", c.ids, "err", err)
+	}
+}

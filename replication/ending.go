@@ -1,0 +1,253 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"twinlun/replication/mirror"
+	"twinlun/replication/pairstate"
+	"twinlun/replication/store"
+)
+
+// ending is the end of some relationships that end together.
+type ending struct {
+	ids    []string
+	event  pairstate.Event // Detach, Dissolve or ReturnToPool
+	force  bool
+	groups []string             // go with them in any case
+	also   func(store.Tx) error // is stored with the decision; may be nil
+}
+
+// endAll ends relationships: none if the state machine refuses one of them.
+// Their targets must be claimed.
+func (s *Service) endAll(ctx context.Context, e ending) error {
+	effects, err := s.step(ctx, change{ids: e.ids, event: e.event, force: e.force, also: e.also})
+	if err != nil {
+		return err
+	}
+	del := false
+	for _, list := range effects {
+		del = del || slices.Contains(list, pairstate.DeleteTarget)
+	}
+	return s.carryOutEnd(ctx, e, del)
+}
+
+// carryOutEnd does what ends relationships that the store has as ending: now, or
+// after a restart. A part that fails is taken up again.
+func (s *Service) carryOutEnd(ctx context.Context, e ending, del bool) error {
+	for _, id := range e.ids {
+		if p := s.book.pair(id); p != nil {
+			p.halt()
+		}
+	}
+	ended, failed := e.ids, error(nil)
+	if del {
+		ended, failed = s.deleteTargets(ctx, e.ids)
+	}
+	if err := s.remove(ctx, ended, e.groups, del); err != nil {
+		if !del {
+			s.takeUp(ctx, ended)
+		}
+		return err
+	}
+	if failed != nil {
+		s.takeUp(ctx, slices.DeleteFunc(slices.Clone(e.ids), func(id string) bool { return slices.Contains(ended, id) }))
+	}
+	return failed
+}
+
+// deleteTargets deletes targets until one cannot be, and says which pairs are
+// without one now.
+func (s *Service) deleteTargets(ctx context.Context, ids []string) ([]string, error) {
+	for i, r := range s.book.recordsBy(ids) {
+		p := s.book.pair(r.ID)
+		if p == nil {
+			continue
+		}
+		p.unhookTarget()
+		if err := s.deleteVolume(ctx, r.Target); err != nil {
+			return ids[:i], fmt.Errorf("delete the target of %v %s: %w", r.Type, r.Name, err)
+		}
+	}
+	return ids, nil
+}
+
+// takeUp puts relationships whose end failed back to work.
+func (s *Service) takeUp(ctx context.Context, ids []string) {
+	for _, id := range ids {
+		effects, err := s.step(ctx, change{ids: []string{id}, event: pairstate.EndFailed})
+		if err != nil {
+			s.log.Error("a relationship whose end failed is taken up by the next start", "relationship", id, "err", err)
+			continue
+		}
+		p := s.book.pair(id)
+		rec, ok := s.book.record(id)
+		if !ok {
+			continue
+		}
+		if err := s.hookTarget(ctx, p, rec); err != nil {
+			s.log.Error("a target is not guarded", "relationship", id, "err", err)
+		}
+		if !slices.Contains(effects[id], pairstate.StartCopy) {
+			continue
+		}
+		if err := s.resumeCopy(ctx, p, rec); err != nil {
+			s.log.Error("a relationship whose end failed does not run", "relationship", id, "err", err)
+		}
+	}
+}
+
+// removal is what one transaction removes.
+type removal struct {
+	pairs  []pairRecord
+	ties   map[string]*GroupRelationship // changed; nil: removed
+	groups map[string]*Group             // likewise
+}
+
+// remove forgets relationships and what ends with them: group relationships
+// without pairs, groups that were there for them only. It then frees the targets.
+func (s *Service) remove(ctx context.Context, ids, groups []string, deleted bool) error {
+	s.groupsMu.Lock()
+	defer s.groupsMu.Unlock()
+	r := s.planRemoval(ids, groups, deleted)
+	err := s.cfg.Store.Update(context.WithoutCancel(ctx), r.store)
+	if err != nil {
+		return err
+	}
+	live := make([]*pair, 0, len(r.pairs))
+	for _, rec := range r.pairs {
+		live = append(live, s.book.pair(rec.ID))
+	}
+	s.book.change(func() { r.showLocked(s.book) })
+	for _, p := range live {
+		p.unhookTarget()
+	}
+	for _, rec := range r.pairs {
+		s.poke(rec.Request)
+	}
+	return nil
+}
+
+// planRemoval works out what goes.
+func (s *Service) planRemoval(ids, groups []string, deleted bool) removal {
+	r := removal{pairs: s.book.recordsBy(ids), ties: map[string]*GroupRelationship{}, groups: map[string]*Group{}}
+	for _, rec := range r.pairs {
+		if t, ok := s.book.tie(rec.Group); ok {
+			r.shrinkTie(t, rec.ID)
+		}
+		if deleted {
+			r.leaveGroups(s.book.groupsOf(rec.Target), rec.Target)
+		}
+	}
+	for id, t := range r.ties {
+		if t != nil {
+			continue
+		}
+		old, _ := s.book.tie(id)
+		for _, g := range []string{old.Source, old.Target} {
+			s.endGroup(&r, g)
+		}
+	}
+	for _, g := range groups {
+		r.groups[g] = nil
+	}
+	return r
+}
+
+// shrinkTie takes a pair out of a group relationship, which goes with its last.
+func (r *removal) shrinkTie(t GroupRelationship, pair string) {
+	if now, seen := r.ties[t.ID]; seen {
+		if now == nil {
+			return
+		}
+		t = *now
+	}
+	t.Pairs = slices.DeleteFunc(slices.Clone(t.Pairs), func(id string) bool { return id == pair })
+	r.ties[t.ID] = &t
+	if len(t.Pairs) == 0 {
+		r.ties[t.ID] = nil
+	}
+}
+
+// leaveGroups takes a volume that is no more out of its groups.
+func (r *removal) leaveGroups(groups []Group, v VolumeRef) {
+	for _, g := range groups {
+		if now, seen := r.groups[g.ID]; seen {
+			if now == nil {
+				continue
+			}
+			g = *now
+		}
+		g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m VolumeRef) bool { return m == v })
+		r.groups[g.ID] = &g
+		if len(g.Members) == 0 && g.DeleteOnEmptyElement {
+			r.groups[g.ID] = nil
+		}
+	}
+}
+
+// endGroup removes a group that is there only for relationships, with the last
+// of them.
+func (s *Service) endGroup(r *removal, id string) {
+	g, ok := s.book.group(id)
+	if !ok || g.Persistent && !g.DeleteOnUnassociated {
+		return
+	}
+	for _, tie := range s.book.tiesOf(id) {
+		if t, seen := r.ties[tie]; !seen || t != nil {
+			return
+		}
+	}
+	r.groups[id] = nil
+}
+
+// store carries the removal out in a transaction.
+func (r *removal) store(tx store.Tx) error {
+	for _, rec := range r.pairs {
+		if err := tx.Delete(bucketPairs, rec.ID); err != nil {
+			return err
+		}
+		if rec.Type != pairstate.Mirror {
+			continue
+		}
+		if err := mirror.Forget(tx, rec.ID); err != nil {
+			return err
+		}
+	}
+	return errors.Join(replace(tx, bucketTies, r.ties), replace(tx, bucketGroups, r.groups))
+}
+
+// replace stores what has changed and deletes what is nil.
+func replace[T any](tx store.Tx, bucket string, changed map[string]*T) error {
+	for id, v := range changed {
+		var err error
+		if v == nil {
+			err = tx.Delete(bucket, id)
+		} else {
+			err = put(tx, bucket, id, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// showLocked carries it out in the book.
+func (r *removal) showLocked(b *book) {
+	for _, rec := range r.pairs {
+		b.dropPairLocked(rec.ID)
+	}
+	for id, t := range r.ties {
+		if delete(b.ties, id); t != nil {
+			b.ties[id] = *t
+		}
+	}
+	for id, g := range r.groups {
+		if delete(b.groups, id); g != nil {
+			b.groups[id] = *g
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"twinlun/blockdev"
+	"twinlun/replication/copier"
+	"twinlun/replication/mirror"
+	"twinlun/replication/pairstate"
+	"twinlun/replication/store"
+)
+
+// mirroring is a mirror that runs. It takes the mirror's news (mirror.Events) to
+// the state machine.
+type mirroring struct {
+	s   *Service
+	rec pairRecord
+	m   *mirror.Mirror
+
+	source, target blockdev.Device
+
+	settle  sync.Once
+	settled chan struct{} // closed when the first copy is over
+	last    int64         // bytes copied as of the last Progress
+}
+
+// Synchronized implements mirror.Events.
+func (m *mirroring) Synchronized() {
+	m.tell(change{event: pairstate.CopyDone})
+	m.settle.Do(func() { close(m.settled) })
+}
+
+// Diverged implements mirror.Events.
+func (m *mirroring) Diverged(err error) {
+	m.s.log.Error("a write to the source of a mirror failed", "relationship", m.rec.ID, "err", err)
+	if r, ok := m.s.book.record(m.rec.ID); ok && r.State.Copy == pairstate.Synchronized {
+		m.tell(change{event: pairstate.Diverged})
+	}
+}
+
+// Broken implements mirror.Events.
+func (m *mirroring) Broken(err error) {
+	m.s.log.Error("a mirror is broken", "relationship", m.rec.ID, "target", string(m.rec.Target.ID), "err", err)
+	m.tell(change{event: pairstate.TargetLost, reason: reasonOf(err)})
+	m.settle.Do(func() { close(m.settled) })
+}
+
+// Progress implements mirror.Events.
+func (m *mirroring) Progress(done, total int64) {
+	m.s.metrics.copied(pairstate.Mirror, max(done-m.last, 0))
+	m.last = done
+	m.s.progress(m.rec.ID, done, total)
+}
+
+func (m *mirroring) tell(c change) {
+	c.ids = []string{m.rec.ID}
+	m.s.tell(m.s.ctx, c)
+}
+
+// firstMirror is the task of a new mirror: it waits for its turn, and keeps it
+// while the first copy runs.
+func (s *Service) firstMirror(ctx context.Context, rec pairRecord) {
+	if !s.slot(ctx) {
+		return
+	}
+	m, err := s.openMirror(ctx, rec)
+	if err != nil {
+		s.releaseSlot()
+		if ctx.Err() != nil {
+			return
+		}
+		if err := s.mirrorFailed(ctx, rec, err); err != nil {
+			s.log.Error("the failure of a mirror was not stored", "relationship", rec.ID, "err", err)
+		}
+		return
+	}
+	select {
+	case <-m.settled:
+	case <-ctx.Done():
+	}
+	s.releaseSlot()
+	m.serve(ctx)
+}
+
+// serve lets the mirror be until ctx ends, then stops it.
+func (m *mirroring) serve(ctx context.Context) {
+	<-ctx.Done()
+	m.m.Stop(context.WithoutCancel(ctx))
+	m.close()
+}
+
+func (m *mirroring) close() {
+	for _, d := range []blockdev.Device{m.source, m.target} {
+		if d == nil {
+			continue
+		}
+		if err := d.Close(); err != nil {
+			m.s.log.Warn("a volume of a mirror was not closed", "relationship", m.rec.ID, "err", err)
+		}
+	}
+}
+
+// openMirror puts the hook of a mirror in place and lets it copy. A target that
+// cannot be opened is lost: the mirror then keeps track of changes only.
+func (s *Service) openMirror(ctx context.Context, rec pairRecord) (*mirroring, error) {
+	m := &mirroring{s: s, rec: rec, settled: make(chan struct{})}
+	var lost error
+	var err error
+	if m.source, err = s.openRaw(ctx, rec.Source); err != nil {
+		return nil, fmt.Errorf("open the source: %w", err)
+	}
+	if m.target, lost = s.openRaw(ctx, rec.Target); lost != nil {
+		m.target = nil
+	}
+	if m.m, err = mirror.Start(ctx, m.config()); err != nil {
+		m.close()
+		return nil, err
+	}
+	if lost != nil {
+		m.Broken(lost)
+	}
+	return m, nil
+}
+
+func (m *mirroring) config() mirror.Config {
+	s, rec := m.s, m.rec
+	return mirror.Config{
+		ID: rec.ID, Store: s.cfg.Store, Source: m.source, Target: m.target, Fresh: rec.Made,
+		Attach: func(h blockdev.Hook) (func(), error) {
+			return s.pools[rec.Source.Pool].Attach(s.ctx, rec.Source.ID, h)
+		},
+		Events: m, Limiter: copier.NewLimiter(s.cfg.rate(rec.Settings.CopyPriority), s.cfg.Time), Logger: s.log,
+	}
+}
+
+// mirrorFailed breaks a mirror that could not be started. Writes to the source
+// are not kept track of from now on, so its log must go: the next copy is a full
+// one. It fails if that cannot be stored.
+func (s *Service) mirrorFailed(ctx context.Context, rec pairRecord, err error) error {
+	s.log.Error("a mirror cannot be started", "relationship", rec.ID, "err", err)
+	_, stepErr := s.step(ctx, change{
+		ids: []string{rec.ID}, event: pairstate.CopyFailed, reason: reasonOf(err),
+		edit: func(r *pairRecord) { r.Made = false },
+		also: func(tx store.Tx) error { return mirror.Forget(tx, rec.ID) },
+	})
+	return stepErr
+}

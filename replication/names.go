@@ -1,0 +1,219 @@
+package replication
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"twinlun/blockdev/pool"
+	"twinlun/replication/pairstate"
+)
+
+// lockedRand is a source of randomness that many goroutines may read.
+type lockedRand struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read fills p; see io.Reader.
+func (l *lockedRand) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return io.ReadFull(l.r, p)
+}
+
+// idBytes is the length of our opaque identifiers before hexadecimal.
+const idBytes = 16
+
+// newID makes an opaque identifier that is unique for ever.
+func (s *Service) newID() (string, error) {
+	var b [idBytes]byte
+	if _, err := s.rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make an identifier: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+func (s *Service) newVolumeID() (pool.VolumeID, error) { return pool.NewID(s.rand) }
+
+// maxBase bounds what made-up names are made of, in bytes, so that a number
+// still fits behind it.
+const maxBase = 160
+
+// base shortens a name to what made-up names can begin with.
+func base(name string) string {
+	for len(name) > maxBase {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return strings.TrimSpace(name)
+}
+
+// checkLabel refuses names that a group or a relationship cannot have.
+func checkLabel(name, param string) error {
+	const most = 255
+	switch {
+	case len(name) > most:
+		return Errorf(KindInvalid, param, "the name has more than %d bytes", most)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return Errorf(KindInvalid, param, "the name has characters that cannot be printed")
+	case strings.TrimSpace(name) != name:
+		return Errorf(KindInvalid, param, "the name begins or ends with a space")
+	}
+	return nil
+}
+
+// names are those that are taken in the pools that a request looks at, read once
+// for each pool, in lower case.
+type names map[string]map[string]bool
+
+func (s *Service) namesIn(ctx context.Context, n names, pool string) (map[string]bool, error) {
+	if known := n[pool]; known != nil {
+		return known, nil
+	}
+	vols, err := s.pools[pool].List(ctx)
+	if err != nil {
+		return nil, s.failure("", err)
+	}
+	taken := make(map[string]bool, len(vols))
+	for _, v := range vols {
+		taken[strings.ToLower(v.Name)] = true
+	}
+	n[pool] = taken
+	return taken, nil
+}
+
+// checkNames gives every new target its name: those asked for first, so that no
+// made-up name stands in their way.
+func (s *Service) checkNames(ctx context.Context, p *plan) error {
+	n := names{}
+	given := func(m *member) string {
+		if m.index < len(p.names) {
+			return p.names[m.index]
+		}
+		return ""
+	}
+	for _, f := range []func(*member) error{
+		func(m *member) error {
+			if m.into || given(m) == "" {
+				return nil
+			}
+			return s.takeName(ctx, p, m, n, given(m), at(p.nameParam, m.index))
+		},
+		func(m *member) error {
+			if m.into || m.name != "" {
+				return nil
+			}
+			return s.makeUpName(ctx, p, m, n)
+		},
+	} {
+		if err := p.each(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeName claims a name for a new target.
+func (s *Service) takeName(ctx context.Context, p *plan, m *member, n names, name, param string) error {
+	if pool.ValidName(name) != nil {
+		return Errorf(KindInvalid, param, "%.64q cannot be the name of a volume", name)
+	}
+	taken, err := s.namesIn(ctx, n, m.to.Pool)
+	if err != nil {
+		return err
+	}
+	if taken[strings.ToLower(name)] {
+		return Errorf(KindInvalid, param, "the name %s is taken in pool %s", name, m.to.Pool)
+	}
+	if !p.hold.take(nameClaim(m.to.Pool, name)) {
+		return Errorf(KindInvalid, param, "the name %s is used twice", name)
+	}
+	m.name = name
+	return nil
+}
+
+// makeUpName gives a target a name of the system. With a prefix that is
+// prefix_n, where n is the source's place; without, the first that is free.
+func (s *Service) makeUpName(ctx context.Context, p *plan, m *member, n names) error {
+	if p.prefix != "" {
+		return s.takeName(ctx, p, m, n, fmt.Sprintf("%s_%d", p.prefix, m.index+1), "RelationshipName")
+	}
+	taken, err := s.namesIn(ctx, n, m.to.Pool)
+	if err != nil {
+		return err
+	}
+	stem := base(m.source.Name) + "-" + typeWord(p.typ)
+	m.name = firstFree(stem, 1, func(name string) bool {
+		return !taken[strings.ToLower(name)] && p.hold.take(nameClaim(m.to.Pool, name))
+	})
+	return nil
+}
+
+// firstFree is the first of stem-n, stem-(n+1), ... that free takes.
+func firstFree(stem string, n int, free func(string) bool) string {
+	for ; ; n++ {
+		if name := fmt.Sprintf("%s-%d", stem, n); free(name) {
+			return name
+		}
+	}
+}
+
+// typeWord is the copy type as it appears in names.
+func typeWord(t pairstate.SyncType) string { return strings.ToLower(t.String()) }
+
+// takeGroupName claims a name for a new group, or makes one up from the stem.
+func (s *Service) takeGroupName(h *hold, name, stem, param string) (string, error) {
+	free := func(n string) bool { return !s.book.groupNamed(n) && h.take(groupNameClaim(n)) }
+	if name != "" {
+		return name, takeLabel(name, param, free)
+	}
+	if stem = base(stem); free(stem) {
+		return stem, nil
+	}
+	return firstFree(stem, 2, free), nil
+}
+
+// takeTieName claims a name for a group relationship, or makes up one that no
+// volume's name begins with, since those of the targets will.
+func (s *Service) takeTieName(ctx context.Context, h *hold, name string, t pairstate.SyncType) (string, error) {
+	free := func(n string) bool { return !s.book.tieNamed(n) && h.take(tieNameClaim(n)) }
+	if name != "" {
+		return name, takeLabel(name, "RelationshipName", free)
+	}
+	all := names{}
+	for pool := range s.pools {
+		if _, err := s.namesIn(ctx, all, pool); err != nil {
+			return "", err
+		}
+	}
+	return firstFree(typeWord(t)+"-group", 1, func(n string) bool { return !all.begin(n) && free(n) }), nil
+}
+
+func takeLabel(name, param string, free func(string) bool) error {
+	if err := checkLabel(name, param); err != nil {
+		return err
+	}
+	if !free(name) {
+		return Errorf(KindInvalid, param, "the name %s is in use", name)
+	}
+	return nil
+}
+
+// begin says whether a volume is called prefix_n.
+func (n names) begin(prefix string) bool {
+	prefix = strings.ToLower(prefix) + "_"
+	for _, taken := range n {
+		for name := range taken {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+	}
+	return false
+}

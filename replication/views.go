@@ -1,0 +1,134 @@
+package replication
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"twinlun/blockdev/pool"
+	"twinlun/replication/job"
+	"twinlun/replication/pairstate"
+)
+
+// Relationship is one relationship; KindInvalid if there is none.
+func (s *Service) Relationship(_ context.Context, id string) (Relationship, error) {
+	r, ok := s.book.record(id)
+	if !ok {
+		return Relationship{}, gone(id)
+	}
+	return r.Relationship, nil
+}
+
+// Relationships lists all relationships by ID.
+func (s *Service) Relationships(context.Context) ([]Relationship, error) {
+	return relationships(s.book.records()), nil
+}
+
+// RelationshipsOf lists those that have v as source or target, by ID.
+func (s *Service) RelationshipsOf(_ context.Context, v VolumeRef) ([]Relationship, error) {
+	return relationships(s.book.recordsOf(v)), nil
+}
+
+func relationships(recs []pairRecord) []Relationship {
+	l := make([]Relationship, len(recs))
+	for i, r := range recs {
+		l[i] = r.Relationship
+	}
+	return l
+}
+
+// GroupRelationship is one group relationship; KindInvalid if there is none.
+func (s *Service) GroupRelationship(_ context.Context, id string) (GroupRelationship, error) {
+	t, ok := s.book.tie(id)
+	if !ok {
+		return t, gone(id)
+	}
+	return s.sum(t), nil
+}
+
+// GroupRelationships lists all group relationships by ID.
+func (s *Service) GroupRelationships(context.Context) ([]GroupRelationship, error) {
+	s.book.mu.RLock()
+	ids := slices.Sorted(maps.Keys(s.book.ties))
+	s.book.mu.RUnlock()
+	l := make([]GroupRelationship, 0, len(ids))
+	for _, id := range ids {
+		if t, ok := s.book.tie(id); ok {
+			l = append(l, s.sum(t))
+		}
+	}
+	return l, nil
+}
+
+// sum fills in what a group relationship has of its pairs.
+func (s *Service) sum(t GroupRelationship) GroupRelationship {
+	recs := s.book.recordsBy(t.Pairs)
+	if len(recs) == 0 {
+		return t
+	}
+	t.State, t.WhenSynchronized = recs[0].State, recs[0].WhenSynchronized
+	percent := 0
+	for _, r := range recs {
+		percent += int(r.Percent)
+		t.State = blend(t.State, r.State)
+		t.WhenActivated = latest(t.WhenActivated, r.WhenActivated)
+		if !t.WhenSynchronized.IsZero() {
+			t.WhenSynchronized = latest(t.WhenSynchronized, r.WhenSynchronized)
+		}
+		if r.WhenSynchronized.IsZero() {
+			t.WhenSynchronized = time.Time{}
+		}
+	}
+	t.Percent = uint16(percent / len(recs))
+	return t
+}
+
+// blend is the common state of pairs, Mixed where they differ.
+func blend(a, b pairstate.State) pairstate.State {
+	if a.Copy != b.Copy {
+		a.Copy = pairstate.Mixed
+	}
+	if a.Progress != b.Progress {
+		a.Progress = pairstate.Mixing
+	}
+	if a.Requested != b.Requested {
+		a.Requested = pairstate.NotApplicable
+	}
+	return a
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Pools describes the pools, the default one first.
+func (s *Service) Pools(ctx context.Context) ([]pool.Info, error) {
+	l := make([]pool.Info, 0, len(s.cfg.Pools))
+	for _, p := range s.cfg.Pools {
+		i, err := p.Info(ctx)
+		if err != nil {
+			return nil, s.failure("", err)
+		}
+		l = append(l, i)
+	}
+	return l, nil
+}
+
+// Job is one job as it is now; job.ErrNotFound if there is none.
+func (s *Service) Job(ctx context.Context, id string) (job.Record, error) { return s.jobs.Get(ctx, id) }
+
+// Jobs lists all jobs in the order of their making.
+func (s *Service) Jobs(ctx context.Context) ([]job.Record, error) { return s.jobs.List(ctx) }
+
+// CancelJob asks a job to stop and undo what it had begun; it does not wait. A
+// job that makes relationships takes them apart and deletes the new targets,
+// except those that somebody uses already. A job of Activate leaves its pairs
+// Broken. job.ErrDone: the job has ended.
+func (s *Service) CancelJob(ctx context.Context, id string) error { return s.jobs.Cancel(ctx, id) }
+
+// DeleteJob forgets a job that is done; job.ErrRunning: it is not.
+func (s *Service) DeleteJob(ctx context.Context, id string) error { return s.jobs.Delete(ctx, id) }

@@ -1,0 +1,127 @@
+package replication
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
+)
+
+// CreateVolume makes a volume; an empty pool name means the default pool.
+func (s *Service) CreateVolume(ctx context.Context, in string, spec pool.Spec) (pool.Volume, error) {
+	v, err := s.createVolume(ctx, in, spec)
+	return v, s.refused(err)
+}
+
+func (s *Service) createVolume(ctx context.Context, in string, spec pool.Spec) (pool.Volume, error) {
+	p := s.pools[cmp.Or(in, s.cfg.Pools[0].Name())]
+	if p == nil {
+		return pool.Volume{}, Errorf(KindInvalid, "InPool", "there is no pool %q", in)
+	}
+	h := s.claims.hold()
+	defer h.release()
+	if !h.take(nameClaim(p.Name(), spec.Name)) {
+		return pool.Volume{}, Errorf(KindInvalid, "ElementName", "the name %s is being taken by another request", spec.Name)
+	}
+	v, err := p.Create(ctx, spec)
+	return v, s.failure("ElementName", err)
+}
+
+// UpdateVolume changes a volume's name, labels or size; see pool.Volumes. The
+// size of a volume in a relationship cannot be changed (KindInUse): a copy must
+// not become smaller than its source, nor a mirror change under its log.
+func (s *Service) UpdateVolume(ctx context.Context, ref VolumeRef, f func(*pool.Volume) error) (pool.Volume, error) {
+	v, err := s.updateVolume(ctx, ref, f)
+	return v, s.refused(err)
+}
+
+func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.Volume) error) (pool.Volume, error) {
+	h := s.claims.hold()
+	defer h.release()
+	if _, err := s.lookUp(ctx, ref, "TheElement"); err != nil {
+		return pool.Volume{}, err
+	}
+	if !h.take(volumeClaim(ref)) {
+		return pool.Volume{}, Errorf(KindInUse, "TheElement", "the volume is in use by another request")
+	}
+	v, err := s.pools[ref.Pool].Update(ctx, ref.ID, func(v *pool.Volume) error {
+		size := v.Size
+		if err := f(v); err != nil {
+			return err
+		}
+		if v.Size == size {
+			return nil
+		}
+		return s.checkResize(ref, v.Name)
+	})
+	return v, s.failure("TheElement", err)
+}
+
+func (s *Service) checkResize(ref VolumeRef, name string) error {
+	for _, r := range s.book.recordsOf(ref) {
+		return Errorf(KindInUse, "Size", "volume %s is in %v %s; its size cannot change", name, r.Type, r.Name)
+	}
+	return nil
+}
+
+// DeleteVolume removes a volume that nobody uses: one in a relationship or a
+// group, exposed or open is KindInUse.
+func (s *Service) DeleteVolume(ctx context.Context, ref VolumeRef) error {
+	return s.refused(s.removeVolume(ctx, ref))
+}
+
+func (s *Service) removeVolume(ctx context.Context, ref VolumeRef) error {
+	const param = "TheElement"
+	h := s.claims.hold()
+	defer h.release()
+	v, err := s.lookUp(ctx, ref, param)
+	if err != nil {
+		return err
+	}
+	if !h.take(volumeClaim(ref)) {
+		return Errorf(KindInUse, param, "volume %s is in use by another request", v.Name)
+	}
+	if err := s.checkIdle(ref, v.Name, param); err != nil {
+		return err
+	}
+	if exposed, _ := s.exposed(ref); exposed {
+		return Errorf(KindInUse, param, "volume %s is exposed to initiators", v.Name)
+	}
+	for _, g := range s.book.groupsOf(ref) {
+		return Errorf(KindInUse, param, "volume %s is a member of group %s", v.Name, g.Name)
+	}
+	return s.failure(param, s.pools[ref.Pool].Delete(ctx, ref.ID))
+}
+
+// Volume describes one volume; KindInvalid if there is none.
+func (s *Service) Volume(ctx context.Context, ref VolumeRef) (pool.Volume, error) {
+	return s.lookUp(ctx, ref, "Volume")
+}
+
+// Volumes lists the volumes of all pools by pool and name.
+func (s *Service) Volumes(ctx context.Context) ([]pool.Volume, error) {
+	var l []pool.Volume
+	for _, p := range s.cfg.Pools {
+		vols, err := p.List(ctx)
+		if err != nil {
+			return nil, s.failure("", err)
+		}
+		l = append(l, vols...)
+	}
+	slices.SortStableFunc(l, func(a, b pool.Volume) int {
+		return cmp.Or(strings.Compare(a.Pool, b.Pool), strings.Compare(a.Name, b.Name))
+	})
+	return l, nil
+}
+
+// openRaw opens a volume past its hooks.
+func (s *Service) openRaw(ctx context.Context, ref VolumeRef) (blockdev.Device, error) {
+	p := s.pools[ref.Pool]
+	if p == nil {
+		return nil, blockdev.Errorf(blockdev.KindNotFound, "open volume "+string(ref.ID), "there is no pool %q", ref.Pool)
+	}
+	return p.OpenRaw(ctx, ref.ID)
+}
