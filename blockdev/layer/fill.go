@@ -13,6 +13,8 @@ const (
 	// commitEvery is how much is copied before it is made durable, so that an
 	// interrupted copy does not begin at the start again. Bytes.
 	commitEvery = 1 << 30
+	// commitSpans bounds what is remembered until then.
+	commitSpans = 1 << 16
 )
 
 // Pace is told of every n bytes that a copy has been through, copied or skipped,
@@ -49,7 +51,8 @@ type span struct {
 // then a reader finds them where they were, and a failed sync takes nothing away.
 type mover struct {
 	into   *Layer
-	sparse bool // holes need no mark: the layer will stand on nothing
+	sparse bool // the layer stands on nothing, or will: holes need no mark
+	keep   bool // what was copied is marked, for whoever has to begin again
 	pace   Pace
 	done   []span
 	copied int64 // since the last commit
@@ -64,18 +67,23 @@ type mover struct {
 // Blocks that the layer has are skipped, so a Fill that was interrupted can be
 // called again. There must be one at a time for a layer.
 func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
-	m := &mover{into: l, pace: pace, sparse: below.grounded}
-	for off := int64(0); off < l.Size(); off += copyPiece {
-		n := min(copyPiece, l.Size()-off)
-		before := m.copied
-		if err := m.fillPiece(below, off, n); err != nil {
+	m := &mover{into: l, pace: pace, sparse: below.grounded, keep: true}
+	return m.run(ctx, l.Size(), func(off, n int64) error { return m.fillPiece(below, off, n) })
+}
+
+// run moves piece after piece of size bytes and makes them durable.
+func (m *mover) run(ctx context.Context, size int64, move func(off, n int64) error) error {
+	for off := int64(0); off < size; off += copyPiece {
+		n, before := min(copyPiece, size-off), m.copied
+		if err := move(off, n); err != nil {
 			return err
 		}
 		if err := m.step(ctx, n, m.copied-before); err != nil {
 			return err
 		}
 	}
-	return m.commit(!below.grounded)
+	m.keep = m.keep && !m.sparse
+	return m.commit()
 }
 
 // fillPiece fills one range; nobody else brings blocks into it meanwhile.
@@ -158,33 +166,31 @@ func (m *mover) mark(off, end int64, st state) {
 
 // step ends a piece.
 func (m *mover) step(ctx context.Context, scanned, copied int64) error {
-	if err := ctx.Err(); err != nil {
-		return errors.Join(err, m.commit(true))
-	}
 	if m.pace != nil {
 		if err := m.pace(ctx, scanned, copied); err != nil {
-			return errors.Join(err, m.commit(true))
+			return errors.Join(err, m.commit())
 		}
 	}
-	if m.copied >= commitEvery {
-		return m.commit(true)
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, m.commit())
+	}
+	if m.copied >= commitEvery || len(m.done) >= commitSpans {
+		return m.commit()
 	}
 	return nil
 }
 
-// commit makes what was copied durable, and then the layer's own; with keep also
-// in the map.
-func (m *mover) commit(keep bool) error {
-	if err := m.into.Flush(); err != nil {
+// commit makes what was copied durable, together with what was written to the
+// layer; then, to be kept, the map that names it.
+func (m *mover) commit() error {
+	done := m.done
+	m.done, m.copied = nil, 0
+	if err := m.into.Flush(); err != nil || !m.keep {
 		return err
 	}
-	if !keep {
-		return nil
-	}
-	for _, s := range m.done {
+	for _, s := range done {
 		m.into.blocks.mark(s.block, s.n, s.st)
 	}
-	m.done, m.copied = nil, 0
 	return m.into.Flush()
 }
 
@@ -197,26 +203,8 @@ func (l *Layer) Sink(ctx context.Context, below *Layer, grounded bool, pace Pace
 	if err := below.Grow(l.Size()); err != nil {
 		return err
 	}
-	m := &mover{into: below, pace: pace, sparse: grounded}
-	for off := int64(0); off < l.Size(); off += copyPiece {
-		n := min(copyPiece, l.Size()-off)
-		before := m.copied
-		if err := m.sinkPiece(l, off, n); err != nil {
-			return err
-		}
-		if err := m.stepSink(ctx, n, m.copied-before); err != nil {
-			return err
-		}
-	}
-	return m.commit(!grounded)
-}
-
-// stepSink is step without the commits: what was interrupted begins anew.
-func (m *mover) stepSink(ctx context.Context, scanned, copied int64) error {
-	if err := ctx.Err(); err != nil || m.pace == nil {
-		return err
-	}
-	return m.pace(ctx, scanned, copied)
+	m := &mover{into: below, pace: pace, sparse: grounded, keep: !grounded}
+	return m.run(ctx, l.Size(), func(off, n int64) error { return m.sinkPiece(l, off, n) })
 }
 
 func (m *mover) sinkPiece(from *Layer, off, n int64) error {

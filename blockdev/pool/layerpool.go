@@ -2,24 +2,271 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
+	"twinlun/blockdev/vfs"
 )
 
 // LayerPool is the Pool that keeps volumes as chains of layer files in a folder.
+//
+// Two locks: structure is held by whoever changes the tree of layers, also while
+// the change is stored; mu guards what is in memory, for moments. Reading and
+// writing volumes takes neither.
 type LayerPool struct {
-	Pool
+	name  string
+	fs    vfs.FS
+	unfs  func() error // closes fs if it is ours
+	meta  Meta
+	log   *slog.Logger
+	now   func() time.Time
+	rand  io.Reader
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
+	tasks sync.WaitGroup // the merger, hydrations, retired chains
+
+	structure sync.Mutex
+
+	mu       sync.Mutex
+	tree     tree
+	closed   bool
+	doubt    []string                     // layers that a failed transaction may have stored
+	draining map[<-chan struct{}]struct{} // retired chains that are being read
+	merge    *merging
+	stuck    map[string]struct{} // layers that could not be merged
+	bell     chan struct{}       // closed and made anew when something above changes
 }
+
+var _ Pool = (*LayerPool)(nil)
 
 // Open opens the pool that cfg describes, or makes an empty one, removes what an
-// interrupted operation left behind and goes on with what it left undone.
+// interrupted operation left behind and goes on with what it left undone. KindBusy:
+// the folder is open already; KindInvalid: cfg lacks something.
 func Open(ctx context.Context, cfg Config) (*LayerPool, error) {
-	return nil, blockdev.Errorf(blockdev.KindUnsupported, "open pool "+cfg.Name, "the layer store is not here yet")
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	p := newLayerPool(cfg)
+	if err := p.open(ctx, cfg); err != nil {
+		p.stop()
+		return nil, errors.Join(err, p.unfs())
+	}
+	p.tasks.Go(p.mergeLayers)
+	return p, nil
 }
 
-// Close ends the background work, makes all volumes durable and gives the folder
-// free. Handles that are still open fail afterwards with KindClosed.
-func (p *LayerPool) Close() error { return nil }
+func (c Config) check() error {
+	const op = "open pool"
+	if err := ValidName(c.Name); err != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(c.Name, "/"):
+		return blockdev.Errorf(blockdev.KindInvalid, op, "its name %q has a '/'", c.Name)
+	case c.Meta == nil:
+		return blockdev.Errorf(blockdev.KindInvalid, op, "it has no Meta")
+	case c.Dir == "" && c.FS == nil:
+		return blockdev.Errorf(blockdev.KindInvalid, op, "it has no folder")
+	}
+	return nil
+}
 
-// WaitIdle returns when no merge of layers is running or due.
-func (p *LayerPool) WaitIdle(ctx context.Context) error { return ctx.Err() }
+func newLayerPool(cfg Config) *LayerPool {
+	p := &LayerPool{
+		name: cfg.Name, fs: cfg.FS, meta: cfg.Meta, log: cfg.Logger, now: cfg.Time, rand: cfg.Rand,
+		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
+		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.rand == nil {
+		p.rand = rand.Reader
+	}
+	return p
+}
+
+func (p *LayerPool) open(ctx context.Context, cfg Config) error {
+	if p.fs == nil {
+		dir, err := vfs.OpenDir(cfg.Dir)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return blockdev.Errorf(blockdev.KindBusy, "open pool "+p.name, "another process has it open: %w", err)
+		}
+		if err != nil {
+			return blockdev.Wrap(blockdev.KindIO, "open pool "+p.name, err)
+		}
+		p.fs, p.unfs = dir, dir.Close
+	}
+	if err := p.load(ctx); err != nil {
+		return metaError("open pool "+p.name, err)
+	}
+	return p.removeOrphans()
+}
+
+// removeOrphans removes the layer files that no record names.
+func (p *LayerPool) removeOrphans() error {
+	names, err := p.fs.List()
+	if err != nil {
+		return blockdev.Wrap(blockdev.KindIO, "list pool "+p.name, err)
+	}
+	for _, name := range names {
+		id, kind, _ := strings.Cut(name, ".")
+		if len(id) != layerIDDigits || kind != "data" && kind != "map" {
+			continue // not ours
+		}
+		n := p.tree.nodes[id]
+		if n != nil && (kind == "data" || n.rec.Parent != "") {
+			continue
+		}
+		p.log.Info("removing a file that an interrupted operation left", "pool", p.name, "file", name)
+		if err := p.fs.Remove(name); err != nil {
+			return blockdev.Wrap(blockdev.KindIO, "remove "+name, err)
+		}
+	}
+	return nil
+}
+
+// Name is the pool's name.
+func (p *LayerPool) Name() string { return p.name }
+
+// Close ends the background work and every Hydrate, makes all volumes durable,
+// waits for reads that are under way, and gives the folder free. Handles that are
+// still open fail with KindClosed. The error is that of the volumes that could not
+// be made durable. A second Close does nothing.
+func (p *LayerPool) Close() error {
+	p.structure.Lock()
+	p.mu.Lock()
+	already := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	p.structure.Unlock()
+	if already {
+		return nil
+	}
+	p.stop()
+	err := p.closeVolumes()
+	p.tasks.Wait()
+	p.forgetDoubt()
+	return errors.Join(err, p.unfs())
+}
+
+// closeVolumes flushes and closes all volumes that are in use.
+func (p *LayerPool) closeVolumes() error {
+	p.structure.Lock()
+	defer p.structure.Unlock()
+	var failed error
+	for _, v := range p.tree.volumes {
+		if v.live == nil {
+			continue
+		}
+		v.live.Close()
+		if err := v.live.Chain().Top().Flush(); err != nil {
+			failed = errors.Join(failed, err)
+			p.log.Error("volume could not be made durable", "volume", v.rec.ID, "name", v.rec.Name, "err", err)
+		}
+		p.mu.Lock()
+		p.retireLocked(v.live.Chain(), v.held)
+		v.live, v.held = nil, nil
+		p.mu.Unlock()
+	}
+	return failed
+}
+
+// commit stores the plan and puts it into the tree. If it could not be stored,
+// nobody knows whether it may be found at the next start: fresh, the layers that
+// were made for it, stay until another transaction has settled that.
+func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error {
+	if err := p.store(ctx, pl); err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.doubt = append(p.doubt, fresh...)
+		return err
+	}
+	grounded := pl.grounded()
+	p.mu.Lock()
+	p.tree.apply(pl)
+	clear(p.stuck)
+	p.ringLocked()
+	p.mu.Unlock()
+	for _, id := range pl.removed() {
+		p.removeFiles(id)
+	}
+	for _, id := range grounded {
+		p.remove(layer.MapFile(id))
+	}
+	p.forgetDoubt()
+	return nil
+}
+
+// forgetDoubt removes the files of transactions that are settled.
+func (p *LayerPool) forgetDoubt() {
+	p.mu.Lock()
+	ids := p.doubt
+	p.doubt = nil
+	p.mu.Unlock()
+	for _, id := range ids {
+		p.removeFiles(id)
+	}
+}
+
+// removeFiles removes a layer; what cannot be removed now goes at the next start.
+func (p *LayerPool) removeFiles(id string) {
+	if err := layer.Remove(p.fs, id); err != nil {
+		p.log.Warn("layer could not be removed", "pool", p.name, "layer", id, "err", err)
+	}
+}
+
+func (p *LayerPool) remove(file string) {
+	if err := p.fs.Remove(file); err != nil {
+		p.log.Warn("file could not be removed", "pool", p.name, "file", file, "err", err)
+	}
+}
+
+// ringLocked wakes those who wait for a change.
+func (p *LayerPool) ringLocked() {
+	close(p.bell)
+	p.bell = make(chan struct{})
+}
+
+// layerIDDigits is the length of a layer's id.
+const layerIDDigits = 32
+
+// newLayerID makes the id of a new layer.
+func (p *LayerPool) newLayerID() (string, error) {
+	var b [layerIDDigits / 2]byte
+	if _, err := io.ReadFull(p.rand, b[:]); err != nil {
+		return "", blockdev.Wrap(blockdev.KindInternal, "make layer id", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}
+
+func isKinded(err error) bool {
+	_, ok := errors.AsType[*blockdev.Error](err)
+	return ok
+}
+
+// isFull says whether err means that there is no space.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// kinded gives an error that has no kind one, and keeps its cause.
+func kinded(op string, err error) error {
+	if err == nil || isKinded(err) {
+		return err
+	}
+	return blockdev.Wrap(blockdev.KindInternal, op, err)
+}

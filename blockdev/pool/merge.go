@@ -1,0 +1,228 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
+)
+
+// merging is the merge that is running: parent is to go, or child.
+type merging struct {
+	parent, child *node
+	cancel        context.CancelFunc
+	ended         chan struct{}
+}
+
+// mergeLayers is the goroutine that merges frozen layers with their only child, one
+// after the other, until the pool is closed.
+func (p *LayerPool) mergeLayers() {
+	for p.ctx.Err() == nil {
+		m, ctx, bell := p.nextMerge()
+		if m == nil {
+			select {
+			case <-bell:
+			case <-p.ctx.Done():
+			}
+			continue
+		}
+		err := p.runMerge(ctx, m)
+		p.endMerge(m, err)
+	}
+}
+
+// nextMerge picks a merge and registers it; without one, bell is closed when there
+// may be one.
+func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.tree.due {
+		parent := p.tree.nodes[id]
+		if _, stuck := p.stuck[id]; stuck || parent.filling {
+			continue
+		}
+		child := p.onlyChild(parent)
+		if child.filling {
+			continue
+		}
+		ctx, cancel := context.WithCancel(p.ctx)
+		p.merge = &merging{parent: parent, child: child, cancel: cancel, ended: make(chan struct{})}
+		return p.merge, ctx, nil
+	}
+	return nil, nil, p.bell
+}
+
+func (p *LayerPool) onlyChild(n *node) *node {
+	for id := range n.children {
+		return p.tree.nodes[id]
+	}
+	return nil
+}
+
+// endMerge takes the merge off the books. One that failed is tried again after the
+// next change of the tree.
+func (p *LayerPool) endMerge(m *merging, err error) {
+	m.cancel()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.merge = nil
+	close(m.ended)
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errGone) {
+		p.stuck[m.parent.rec.ID] = struct{}{}
+		p.log.Error("layers could not be merged", "pool", p.name, "layer", m.parent.rec.ID, "into", m.child.rec.ID, "err", err)
+	}
+	p.ringLocked()
+}
+
+// awaitMerge stops a merge that n takes part in, so that a Hydrate can have it, and
+// waits until it has ended.
+func (p *LayerPool) awaitMerge(ctx context.Context, n *node) error {
+	p.mu.Lock()
+	m := p.merge
+	p.mu.Unlock()
+	if m == nil || m.child != n && m.parent != n {
+		return nil
+	}
+	m.cancel()
+	return await(ctx, m.ended)
+}
+
+// runMerge moves blocks so that one of the two layers is not needed any more, and
+// removes it. The way that copies less is taken, except that a volume's top always
+// takes what its parent has.
+func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
+	if err := p.awaitDrained(ctx); err != nil {
+		return err
+	}
+	pair, err := p.holdPair(m)
+	if err != nil {
+		return err
+	}
+	defer p.drop(pair)
+	down, grounded, err := p.direction(m)
+	if err != nil {
+		return err
+	}
+	parent, child := m.parent.live, m.child.live
+	if down {
+		if err := child.Sink(ctx, parent, grounded, nil); err != nil {
+			return err
+		}
+		return p.replace(ctx, m, m.child)
+	}
+	if err := child.Fill(ctx, layer.NewView([]*layer.Layer{parent}, grounded), nil); err != nil {
+		return err
+	}
+	return p.replace(ctx, m, m.parent)
+}
+
+// awaitDrained waits until no read is in a chain that was replaced: it might read
+// from a layer that is about to change.
+func (p *LayerPool) awaitDrained(ctx context.Context) error {
+	p.mu.Lock()
+	var all []<-chan struct{}
+	for gone := range p.draining {
+		all = append(all, gone)
+	}
+	p.mu.Unlock()
+	for _, gone := range all {
+		if err := await(ctx, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdPair opens both layers, if they still are what they were.
+func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
+	p.structure.Lock()
+	defer p.structure.Unlock()
+	if !p.stillPair(m) {
+		return nil, errGone
+	}
+	pair := []*node{m.parent, m.child}
+	return pair, p.hold(pair)
+}
+
+// stillPair says whether child is the only one on parent; structure is held.
+func (p *LayerPool) stillPair(m *merging) bool {
+	return !m.parent.gone && !m.child.gone && m.parent.top == "" &&
+		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
+}
+
+// direction says whether the child goes down into the parent, and whether that
+// stands on nothing.
+func (p *LayerPool) direction(m *merging) (down, grounded bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	grounded = m.parent.rec.Parent == ""
+	if m.child.top != "" {
+		return false, grounded, nil
+	}
+	above, err := p.allocated(m.child)
+	if err != nil {
+		return false, false, err
+	}
+	under, err := p.allocated(m.parent)
+	return above <= under, grounded, err
+}
+
+// replace removes old, one of the pair, from the tree: the child of the parent, or
+// the children of the child, then stand on what is below.
+func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
+	if err := p.lockStructure(ctx, "merge layers"); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	if !p.stillPair(m) || old == m.child && old.top != "" {
+		return errGone
+	}
+	pl := newPlan(&p.tree)
+	for id := range old.children {
+		pl.moveLayer(id, old.rec.Parent)
+	}
+	pl.layers[old.rec.ID] = nil
+	if old == m.child {
+		r := m.parent.rec
+		r.Size = max(r.Size, old.rec.Size)
+		pl.layers[r.ID] = &r
+	}
+	volumes := slices.Clone(p.tree.above(m.child))
+	if err := p.commit(ctx, pl); err != nil {
+		return err
+	}
+	p.rechain(volumes)
+	p.log.Debug("layers merged", "pool", p.name, "gone", old.rec.ID)
+	return nil
+}
+
+// WaitIdle returns when no merge of layers is running or due, except for those that
+// failed and wait for a change.
+func (p *LayerPool) WaitIdle(ctx context.Context) error {
+	for {
+		idle, bell := p.idle()
+		if idle {
+			return nil
+		}
+		if p.ctx.Err() != nil {
+			return blockdev.Wrap(blockdev.KindClosed, "wait for merges", errClosed)
+		}
+		if err := await(ctx, bell); err != nil {
+			return blockdev.Wrap(blockdev.KindInternal, "wait for merges", err)
+		}
+	}
+}
+
+func (p *LayerPool) idle() (bool, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	busy := p.merge != nil
+	for id := range p.tree.due {
+		if _, stuck := p.stuck[id]; !stuck {
+			busy = true
+		}
+	}
+	return !busy, p.bell
+}

@@ -1,0 +1,288 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
+)
+
+const opSnapshot = "snapshot"
+
+// snapshot is one call of Snapshot under way.
+type snapshot struct {
+	pool    *LayerPool
+	set     []Copy
+	sources map[VolumeID]*source
+	targets []volumeRecord // in the order of set
+	fresh   *freshLayers
+	plan    *plan
+	quiet   []*volume // quiesced
+}
+
+// source is a volume that is frozen; several members may have the same.
+type source struct {
+	vol  *volume
+	live *layer.Volume
+	next string // the layer that takes its writes from now on
+}
+
+// Snapshot makes, for each member, a writable volume with the content that its
+// source has at one instant common to all.
+func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) {
+	if err := checkSet(set); err != nil {
+		return nil, err
+	}
+	s := &snapshot{pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}}
+	defer s.release()
+	if err := s.acquire(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.flush(ctx); err != nil { // so that the pause is short
+		return nil, err
+	}
+	if err := p.lockStructure(ctx, opSnapshot); err != nil {
+		return nil, err
+	}
+	defer p.structure.Unlock()
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	if err := s.freeze(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]Volume, len(s.targets))
+	for i, r := range s.targets {
+		out[i] = p.describe(p.tree.volumes[r.ID])
+	}
+	return out, nil
+}
+
+// checkSet checks what can be checked without the pool.
+func checkSet(set []Copy) error {
+	into := map[VolumeID]bool{}
+	for _, c := range set {
+		switch {
+		case (c.Into == "") == (c.Target.Name == ""):
+			return blockdev.Errorf(blockdev.KindInvalid, opSnapshot, "a member needs either Into or a name for its target")
+		case c.Into != "" && into[c.Into]:
+			return blockdev.Errorf(blockdev.KindBusy, opSnapshot, "volume %s is the target of two members", c.Into)
+		}
+		into[c.Into] = true
+	}
+	for _, c := range set {
+		if into[c.Source] {
+			return blockdev.Errorf(blockdev.KindBusy, opSnapshot, "volume %s is both a source and a target", c.Source)
+		}
+	}
+	return nil
+}
+
+// acquire opens the sources.
+func (s *snapshot) acquire(ctx context.Context) error {
+	for _, c := range s.set {
+		if s.sources[c.Source] != nil {
+			continue
+		}
+		v, live, err := s.pool.acquire(ctx, opSnapshot, c.Source, 0)
+		if err != nil {
+			return err
+		}
+		s.sources[c.Source] = &source{vol: v, live: live}
+	}
+	return nil
+}
+
+// release gives the sources back.
+func (s *snapshot) release() {
+	for _, src := range s.sources {
+		s.pool.release(src.vol, 0)
+	}
+}
+
+// flush flushes all sources at once.
+func (s *snapshot) flush(ctx context.Context) error {
+	errs := make(chan error, len(s.sources))
+	var wg sync.WaitGroup
+	for _, src := range s.sources {
+		wg.Go(func() { errs <- src.live.Flush(ctx) })
+	}
+	wg.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			return kinded(opSnapshot, err)
+		}
+	}
+	return nil
+}
+
+// prepare checks everything, plans the change and makes the new layers' files. On
+// failure nothing is left.
+func (s *snapshot) prepare() error {
+	s.plan = newPlan(&s.pool.tree)
+	if err := s.planSources(); err != nil {
+		return err
+	}
+	for _, c := range s.set {
+		if err := s.planMember(c); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.targets {
+		if v := s.pool.tree.volumes[r.ID]; v != nil {
+			s.plan.collect(v.rec.Top)
+		}
+	}
+	for id, r := range s.plan.layers {
+		if r != nil && s.pool.tree.nodes[id] == nil {
+			if err := s.fresh.make(id, r.Size, false); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.pool.fs.SyncDir(); err != nil {
+		s.discard()
+		return blockdev.Wrap(blockdev.KindIO, opSnapshot, err)
+	}
+	return nil
+}
+
+// discard takes back what prepare made.
+func (s *snapshot) discard() {
+	s.fresh.remove()
+	s.fresh.close()
+}
+
+// planSources gives each source a new top over its present one.
+func (s *snapshot) planSources() error {
+	for id, src := range s.sources {
+		v := s.pool.tree.volumes[id]
+		if v == nil || v != src.vol || v.live == nil {
+			return notFound(opSnapshot, id)
+		}
+		var err error
+		if src.next, err = s.pool.newLayerID(); err != nil {
+			return err
+		}
+		r := v.rec
+		s.plan.addLayer(src.next, r.Top, r.Size)
+		r.Top = src.next
+		s.plan.putVolume(r)
+	}
+	return nil
+}
+
+// planMember gives the member's target a top over the source's frozen one.
+func (s *snapshot) planMember(c Copy) error {
+	from := s.sources[c.Source].vol.rec
+	r, err := s.target(c, from.Size)
+	if err != nil {
+		return err
+	}
+	if r.Size < from.Size {
+		return blockdev.Errorf(blockdev.KindInvalid, opSnapshot,
+			"target %q of %d bytes is smaller than source %q of %d", r.Name, r.Size, from.Name, from.Size)
+	}
+	s.plan.addLayer(r.Top, from.Top, r.Size)
+	s.plan.putVolume(r)
+	s.targets = append(s.targets, r)
+	return nil
+}
+
+// target is the record that a member's target will have.
+func (s *snapshot) target(c Copy, size int64) (volumeRecord, error) {
+	if c.Into != "" {
+		v := s.pool.tree.volumes[c.Into]
+		if v == nil {
+			return volumeRecord{}, notFound(opSnapshot, c.Into)
+		}
+		r := v.rec
+		var err error
+		r.Top, err = s.pool.newLayerID()
+		return r, err
+	}
+	spec := c.Target
+	if spec.Size == 0 {
+		spec.Size = size
+	}
+	r, err := s.pool.newRecord(opSnapshot, spec)
+	if err != nil {
+		return r, err
+	}
+	for _, other := range s.targets {
+		if other.ID == r.ID || foldName(other.Name) == foldName(r.Name) {
+			return r, blockdev.Errorf(blockdev.KindExists, opSnapshot, "two members make a volume %q or %s", r.Name, r.ID)
+		}
+	}
+	return r, s.pool.free(opSnapshot, r.Name, r.ID)
+}
+
+// freeze is the instant: no source takes a write while the tops are made durable,
+// the change is stored and the chains are exchanged.
+func (s *snapshot) freeze(ctx context.Context) error {
+	s.quiesce()
+	defer s.resume()
+	if err := s.flush(ctx); err != nil {
+		s.discard()
+		return err
+	}
+	if err := s.pool.commit(ctx, s.plan, s.fresh.ids()...); err != nil {
+		s.fresh.close()
+		return err
+	}
+	s.adopt()
+	for _, v := range s.quiet {
+		s.pool.restack(v)
+	}
+	s.fresh.close()
+	return nil
+}
+
+// quiesce stops the writes to every source, and to every target that is in use, in
+// the order of their ids.
+func (s *snapshot) quiesce() {
+	for _, src := range s.sources {
+		s.quiet = append(s.quiet, src.vol)
+	}
+	for _, r := range s.targets {
+		if v := s.pool.tree.volumes[r.ID]; v != nil && v.live != nil {
+			s.quiet = append(s.quiet, v)
+		}
+	}
+	slices.SortFunc(s.quiet, func(a, b *volume) int { return strings.Compare(string(a.rec.ID), string(b.rec.ID)) })
+	for _, v := range s.quiet {
+		v.live.Quiesce()
+	}
+}
+
+func (s *snapshot) resume() {
+	for _, v := range s.quiet {
+		v.live.Resume()
+	}
+}
+
+// adopt hands the new tops that are used at once over to the tree.
+func (s *snapshot) adopt() {
+	for _, v := range s.quiet {
+		n := s.pool.tree.nodes[v.rec.Top]
+		s.pool.mu.Lock()
+		n.live = s.fresh.take(n.rec.ID)
+		s.pool.mu.Unlock()
+	}
+}
+
+// restack puts a quiesced volume on the chain that the tree has for it now, and
+// ends the Hydrate of what it stood on if its content was replaced.
+func (p *LayerPool) restack(v *volume) {
+	nodes := p.tree.chain(v)
+	p.mu.Lock()
+	if v.filling != nil && v.filling.node.gone {
+		v.filling.cancel()
+	}
+	p.mu.Unlock()
+	p.exchange(v, nodes)
+}

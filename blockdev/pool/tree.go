@@ -1,0 +1,217 @@
+package pool
+
+import (
+	"fmt"
+
+	"twinlun/blockdev/layer"
+)
+
+// tree is the volumes and the layers they stand on. Its maps are changed with
+// LayerPool.structure and LayerPool.mu held, and read with either.
+type tree struct {
+	volumes map[VolumeID]*volume
+	names   map[string]VolumeID // folded
+	nodes   map[string]*node
+	// due are the frozen layers with one child: they can be merged with it.
+	due map[string]struct{}
+}
+
+// volume is a volume, and how it is in use.
+type volume struct {
+	rec     volumeRecord
+	live    *layer.Volume // nil: nobody uses it
+	held    []*node       // what the chain of live uses, the top first
+	users   int           // who needs live
+	opens   uint64        // how often somebody began to
+	handles int           // handles and hooks
+	filling *filling      // a Hydrate that runs
+}
+
+// node is a layer, and how it is in use.
+type node struct {
+	rec      layerRecord
+	children map[string]struct{}
+	top      VolumeID     // the volume whose writable layer it is
+	live     *layer.Layer // nil: not open
+	users    int          // chains and copies that use live
+	filling  bool         // a Hydrate fills it
+	gone     bool         // not in the tree any more
+}
+
+func newTree() tree {
+	return tree{
+		volumes: map[VolumeID]*volume{}, names: map[string]VolumeID{},
+		nodes: map[string]*node{}, due: map[string]struct{}{},
+	}
+}
+
+// load fills an empty tree and refuses records that contradict each other.
+func (t *tree) load(volumes []volumeRecord, layers []layerRecord) error {
+	pl, tops := newPlan(t), map[string]VolumeID{}
+	for i := range layers {
+		pl.layers[layers[i].ID] = &layers[i]
+	}
+	for i := range volumes {
+		v := &volumes[i]
+		if l := pl.layers[v.Top]; l == nil || l.Size < v.Size {
+			return fmt.Errorf("volume %s (%q): its layer %q is not there or too small", v.ID, v.Name, v.Top)
+		}
+		if other, taken := tops[v.Top]; taken {
+			return fmt.Errorf("volumes %s and %s have the same layer %q", v.ID, other, v.Top)
+		}
+		tops[v.Top] = v.ID
+		pl.volumes[v.ID] = v
+	}
+	for _, l := range layers {
+		if err := pl.checkAncestors(l.ID); err != nil {
+			return err
+		}
+	}
+	t.apply(pl)
+	return nil
+}
+
+// checkAncestors refuses parents that are missing or their own ancestors.
+func (pl *plan) checkAncestors(id string) error {
+	steps := 0
+	for at := id; at != ""; at = pl.layers[at].Parent {
+		if pl.layers[at] == nil {
+			return fmt.Errorf("layer %s stands on layer %s, which is not there", id, at)
+		}
+		if steps++; steps > len(pl.layers) {
+			return fmt.Errorf("layer %s stands on itself", id)
+		}
+	}
+	return nil
+}
+
+// chain is the nodes that a volume stands on, its top first.
+func (t *tree) chain(v *volume) []*node {
+	var out []*node
+	for id := v.rec.Top; id != ""; {
+		n := t.nodes[id]
+		out = append(out, n)
+		id = n.rec.Parent
+	}
+	return out
+}
+
+// above lists the volumes that stand on n, n's own included.
+func (t *tree) above(n *node) []*volume {
+	if n.top != "" {
+		return []*volume{t.volumes[n.top]}
+	}
+	var out []*volume
+	for id := range n.children {
+		out = append(out, t.above(t.nodes[id])...)
+	}
+	return out
+}
+
+// exclusive counts the nodes from the top down that belong to v alone; shared says
+// that there are others.
+func (t *tree) exclusive(v *volume) (own []*node, shared bool) {
+	for _, n := range t.chain(v) {
+		if len(n.children) > 1 {
+			return own, true
+		}
+		own = append(own, n)
+	}
+	return own, false
+}
+
+// apply puts what the plan changes into the tree.
+func (t *tree) apply(pl *plan) {
+	touched := t.touched(pl)
+	for id, r := range pl.layers {
+		t.applyLayer(id, r)
+	}
+	for id, r := range pl.volumes {
+		t.applyVolume(id, r)
+	}
+	for id := range touched {
+		t.note(id)
+	}
+}
+
+// touched is the layers that the plan changes, and those under them before and
+// after.
+func (t *tree) touched(pl *plan) map[string]struct{} {
+	out := map[string]struct{}{}
+	for id, r := range pl.layers {
+		out[id] = struct{}{}
+		if n := t.nodes[id]; n != nil {
+			out[n.rec.Parent] = struct{}{}
+		}
+		if r != nil {
+			out[r.Parent] = struct{}{}
+		}
+	}
+	for id := range pl.volumes {
+		if v := t.volumes[id]; v != nil {
+			out[v.rec.Top] = struct{}{}
+		}
+	}
+	return out
+}
+
+// applyLayer stores, moves or removes (nil) one layer.
+func (t *tree) applyLayer(id string, r *layerRecord) {
+	n := t.nodes[id]
+	if n == nil {
+		n = t.need(id)
+	} else if p := t.nodes[n.rec.Parent]; p != nil {
+		delete(p.children, id)
+	}
+	if r == nil {
+		n.gone = true
+		delete(t.nodes, id)
+		delete(t.due, id)
+		return
+	}
+	n.rec = *r
+	if r.Parent != "" {
+		t.need(r.Parent).children[id] = struct{}{}
+	}
+}
+
+// need is the node of a layer, which may come before its record.
+func (t *tree) need(id string) *node {
+	n := t.nodes[id]
+	if n == nil {
+		n = &node{children: map[string]struct{}{}}
+		t.nodes[id] = n
+	}
+	return n
+}
+
+func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
+	v := t.volumes[id]
+	if v != nil {
+		delete(t.names, foldName(v.rec.Name))
+		if n := t.nodes[v.rec.Top]; n != nil && n.top == id {
+			n.top = ""
+		}
+	}
+	if r == nil {
+		delete(t.volumes, id)
+		return
+	}
+	if v == nil {
+		v = &volume{}
+		t.volumes[id] = v
+	}
+	v.rec = *r
+	t.names[foldName(r.Name)] = id
+	t.nodes[r.Top].top = id
+}
+
+// note keeps due right after a change around layer id.
+func (t *tree) note(id string) {
+	n := t.nodes[id]
+	if n != nil && n.top == "" && len(n.children) == 1 {
+		t.due[id] = struct{}{}
+		return
+	}
+	delete(t.due, id)
+}
