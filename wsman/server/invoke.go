@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"twinlun/cim"
@@ -22,6 +23,9 @@ func (s *Server) handleInvoke(ctx context.Context, rq *request) (*answer, error)
 		return nil, err
 	}
 	call, err := s.readCall(rq, path, method)
+	if reply, ok := refusal(method, err); ok {
+		return writeReply(rq, method, reply), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +66,39 @@ func (s *Server) readCall(rq *request, path *cim.Path, m *cim.Method) (*cim.Call
 		return nil, err
 	}
 	return &cim.Call{Path: path, Method: m.Name, In: args, Timeout: rq.msg.Timeout}, nil
+}
+
+// refusal is the method's own answer to a reference or an embedded instance that
+// cannot be understood, where its value map has one: to the caller that is no
+// different from one that does not exist. Other wrong arguments are faults.
+func refusal(m *cim.Method, err error) (*cim.Reply, bool) {
+	arg, ok := errors.AsType[*wscim.ArgError](err)
+	if !ok || arg.Param.Type != cim.Reference && arg.Param.Embedded == "" {
+		return nil, false
+	}
+	code, ok := returnCode(m, "Invalid Parameter")
+	return &cim.Reply{Return: code, Reason: arg.Error()}, ok
+}
+
+// returnCode is the value that a method returns to say what name says.
+func returnCode(m *cim.Method, name string) (cim.Value, bool) {
+	codes, names := listOf(m.Qualifiers, "ValueMap"), listOf(m.Qualifiers, "Values")
+	for i, n := range names {
+		text, isText := n.(string)
+		if !isText || !strings.EqualFold(text, name) || i >= len(codes) {
+			continue
+		}
+		code, isText := codes[i].(string)
+		v, err := cim.ParseText(m.Return, code)
+		return v, isText && err == nil
+	}
+	return nil, false
+}
+
+func listOf(qs cim.Qualifiers, name string) []cim.Value {
+	q, _ := qs.Get(name)
+	list, _ := q.Value.([]cim.Value)
+	return list
 }
 
 // writeReply answers in the family of URIs that the request is of.
