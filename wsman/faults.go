@@ -138,11 +138,6 @@ func AlreadyExists(format string, args ...any) *Fault {
 	return management("AlreadyExists", "", 0x80338033).fault(format, args)
 }
 
-// CannotProcessFilter refuses a filter that is wrong or too much.
-func CannotProcessFilter(format string, args ...any) *Fault {
-	return management("CannotProcessFilter", "", 0x8033801A).fault(format, args)
-}
-
 // Concurrency refuses what something else under way excludes.
 func Concurrency(format string, args ...any) *Fault {
 	return management("Concurrency", "", 0x80338032).fault(format, args)
@@ -215,6 +210,12 @@ func UnsupportedFeature(detail, format string, args ...any) *Fault {
 // InvalidEnumerationContext says that a context is unknown, finished or expired.
 func InvalidEnumerationContext(format string, args ...any) *Fault {
 	return enumeration("InvalidEnumerationContext", 0x8033801B).receiver().fault(format, args)
+}
+
+// CannotProcessFilter refuses the filter of an enumeration that is wrong or too
+// much.
+func CannotProcessFilter(format string, args ...any) *Fault {
+	return enumeration("CannotProcessFilter", 0x8033801A).fault(format, args)
 }
 
 // FilterDialectUnavailable is FilterDialectRequestedUnavailable.

@@ -155,6 +155,9 @@ func (r reader) keysOf(d decl, e *soap.Element) (*cim.Path, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Keys) == 0 {
+		return nil, fmt.Errorf("an instance of %s has no keys to refer to it by", c.Name)
+	}
 	var set []wsman.Selector
 	for _, k := range c.Keys {
 		el := soap.Child(e, "", k.Name)

@@ -1,0 +1,88 @@
+package wsman
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/cim"
+)
+
+// Every fault with the code, subcode, action and number that Windows clients map
+// to an error of their own.
+func TestFaults(t *testing.T) {
+	const wsmanNS, addressingNS = NSWSMan, NSAddressing
+	for name, c := range map[string]struct {
+		fault   *Fault
+		code    Code
+		space   string
+		subcode string
+		detail  string
+		number  uint32
+	}{
+		"header":     {InvalidHeader("", "x"), Sender, addressingNS, "InvalidMessageInformationHeader", "", 2150858767},
+		"timeout":    {InvalidHeader(DetailInvalidTimeout, "x"), Sender, addressingNS, "InvalidMessageInformationHeader", "InvalidTimeout", 2150858881},
+		"required":   {HeaderRequired("x"), Sender, addressingNS, "MessageInformationHeaderRequired", "", 2150858769},
+		"action":     {ActionNotSupported("", "x"), Sender, addressingNS, "ActionNotSupported", "", 2150858771},
+		"mismatch":   {ActionNotSupported(DetailActionMismatch, "x"), Sender, addressingNS, "ActionNotSupported", "ActionMismatch", 2150858801},
+		"resource":   {InvalidResourceURI("x"), Sender, addressingNS, "DestinationUnreachable", "InvalidResourceURI", 2150858752},
+		"endpoint":   {EndpointUnavailable("x"), Receiver, addressingNS, "EndpointUnavailable", "", 2150858772},
+		"access":     {AccessDenied("x"), Sender, wsmanNS, "AccessDenied", "", 5},
+		"exists":     {AlreadyExists("x"), Sender, wsmanNS, "AlreadyExists", "", 2150858803},
+		"filter":     {CannotProcessFilter("x"), Sender, NSEnumeration, "CannotProcessFilter", "", 2150858778},
+		"concurrent": {Concurrency("x"), Sender, wsmanNS, "Concurrency", "", 2150858802},
+		"encoding":   {EncodingLimit("", "x"), Sender, wsmanNS, "EncodingLimit", "", 2150858805},
+		"envelope":   {EncodingLimit(DetailMinimumEnvelope, "x"), Sender, wsmanNS, "EncodingLimit", "MinimumEnvelopeLimit", 2150858878},
+		"exceeded":   {EncodingLimit(DetailMaxEnvelopeExceeded, "x"), Sender, wsmanNS, "EncodingLimit", "MaxEnvelopeSizeExceeded", 2150858824},
+		"internal":   {InternalError(errors.New("x")), Receiver, wsmanNS, "InternalError", "", 1359},
+		"options":    {InvalidOptions(DetailInvalidValue, "x"), Sender, wsmanNS, "InvalidOptions", "InvalidValue", 2150858835},
+		"parameter":  {InvalidParameter(DetailInvalidName, "x"), Sender, wsmanNS, "InvalidParameter", "InvalidName", 2150858837},
+		"value":      {InvalidParameter(DetailInvalidValue, "x"), Sender, wsmanNS, "InvalidParameter", "InvalidValue", 2150858810},
+		"instance":   {InvalidRepresentation(DetailMissingValues, "x"), Sender, NSTransfer, "InvalidRepresentation", "MissingValues", 2150858839},
+		"selectors":  {InvalidSelectors(DetailInsufficientSelectors, "x"), Sender, wsmanNS, "InvalidSelectors", "InsufficientSelectors", 2150858842},
+		"no ack":     {NoAck("x"), Sender, wsmanNS, "NoAck", "", 2150858800},
+		"quota":      {QuotaLimit("x"), Sender, wsmanNS, "QuotaLimit", "", 2150858815},
+		"schema":     {SchemaValidationError("x"), Sender, wsmanNS, "SchemaValidationError", "", 2150858817},
+		"timed out":  {TimedOut("x"), Receiver, wsmanNS, "TimedOut", "", 2150858793},
+		"feature":    {UnsupportedFeature("", "x"), Sender, wsmanNS, "UnsupportedFeature", "", 2150858818},
+		"fragment":   {UnsupportedFeature(DetailFragment, "x"), Sender, wsmanNS, "UnsupportedFeature", "FragmentLevelAccess", 2150858871},
+		"context":    {InvalidEnumerationContext("x"), Receiver, NSEnumeration, "InvalidEnumerationContext", "", 2150858779},
+		"dialect":    {FilterDialectUnavailable("x"), Sender, NSEnumeration, "FilterDialectRequestedUnavailable", "", 2150858777},
+		"expires":    {EnumerationExpiration("x"), Sender, NSEnumeration, "InvalidExpirationTime", "", 2150858774},
+		"pull":       {EnumerationTimedOut("x"), Receiver, NSEnumeration, "TimedOut", "", 2150858780},
+		"understand": {NotUnderstood([]QName{{"a", "b"}}), MustUnderstand, "", "", "", 2150858768},
+		"version":    {SOAPVersion("x"), VersionMismatch, "", "", "", 2150858765},
+	} {
+		f := c.fault
+		require.Equal(t, c.code, f.Code, name)
+		require.Equal(t, QName{c.space, c.subcode}, f.Subcode, name)
+		require.Equal(t, c.detail, f.Detail[strings.LastIndexByte(f.Detail, '/')+1:], name)
+		require.Equal(t, c.number, f.WSManCode, name)
+		require.NotEmpty(t, f.Error(), name)
+		switch c.space {
+		case "", addressingNS:
+			require.Equal(t, ActionFaultAddressing, f.Action, name)
+		case wsmanNS:
+			require.Equal(t, ActionFaultWSMan, f.Action, name)
+		case NSEnumeration:
+			require.Equal(t, ActionFaultEnumeration, f.Action, name)
+		default:
+			require.Equal(t, ActionFaultTransfer, f.Action, name)
+		}
+	}
+}
+
+func TestFaultCauses(t *testing.T) {
+	cause := errors.New("secret")
+	base := Failed("%d%%", 5)
+	f := base.With(cause).WithCIM(&cim.Error{Status: cim.StatusNotFound, Msg: "gone"})
+	require.Equal(t, "5%", f.Error())
+	require.ErrorIs(t, f, cause)
+	require.Equal(t, cim.StatusNotFound, cim.StatusOf(f))
+	require.NotErrorIs(t, base, cause, "a copy")
+	require.Equal(t, cim.StatusFailed, cim.StatusOf(base))
+	require.Equal(t, "internal error", InternalError(cause).Error())
+	require.Equal(t, "100% of it", QuotaLimit("100% of it").Error(), "no format without arguments")
+}
