@@ -3,6 +3,7 @@ package export
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -89,10 +90,7 @@ func (x *Exports) sessions() map[string]int {
 func (x *Exports) Close(ctx context.Context) error {
 	x.mu.Lock()
 	x.closed = true
-	volumes := make([]VolumeRef, 0, len(x.list))
-	for v := range x.list {
-		volumes = append(volumes, v)
-	}
+	volumes := slices.Collect(maps.Values(x.names)) // also those on their way to the list
 	x.mu.Unlock()
 	for _, v := range volumes {
 		x.locks.lock(v)
@@ -148,10 +146,14 @@ func notExposed(op string, v VolumeRef) error {
 	return blockdev.Errorf(blockdev.KindNotFound, op, "volume %s of pool %s is not exposed", v.ID, v.Pool)
 }
 
-// claim takes a target name for a volume; KindExists if another has it.
+// claim takes a target name for a volume; KindExists if another has it. After
+// Close has begun there are no new claims, so Close knows all it has to end.
 func (x *Exports) claim(op, name string, v VolumeRef) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.closed {
+		return &blockdev.Error{Kind: blockdev.KindClosed, Op: op}
+	}
 	if owner, taken := x.names[name]; taken && owner != v {
 		return blockdev.Errorf(blockdev.KindExists, op, "target %s belongs to volume %s of pool %s", name, owner.ID, owner.Pool)
 	}

@@ -41,7 +41,7 @@ func targetName(prefix, name string, id pool.VolumeID) string {
 // cleanInitiators checks initiator names and brings them to lower case, sorted
 // and once each.
 func cleanInitiators(op string, names []string) ([]string, error) {
-	list := make([]string, 0, len(names))
+	var list []string
 	for _, n := range names {
 		if !iscsi.ValidName(n) {
 			return nil, blockdev.Errorf(blockdev.KindInvalid, op, "initiator %q is not an iSCSI name", n)
