@@ -9,7 +9,8 @@ import (
 
 // Associated yields what is associated with an instance: the far ends, or with
 // q.References the associations themselves. Each is yielded once. An instance
-// that does not exist is StatusNotFound.
+// that does not exist is StatusNotFound. One that refers to another that is gone
+// is left out, not an error.
 func (b *Broker) Associated(ctx context.Context, ns string, q cim.AssociationQuery, yield cim.Yield) error {
 	if err := b.checkQuery(ns, q); err != nil {
 		return err
@@ -19,11 +20,12 @@ func (b *Broker) Associated(ctx context.Context, ns string, q cim.AssociationQue
 		return err
 	}
 	w := &walk{broker: b, query: q, object: object, seen: map[string]bool{}, yield: yield}
-	for i := range b.entries {
-		if e := &b.entries[i]; e.namespaces[object.Path.Namespace] && w.concerns(e.class) {
-			if err := w.references(ctx, e); err != nil {
-				return err
-			}
+	for _, e := range b.entries {
+		if !e.namespaces[object.Path.Namespace] || !w.concerns(e.class) {
+			continue
+		}
+		if err := w.references(ctx, e); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
@@ -74,10 +76,20 @@ func (w *walk) isRole(property, role string) bool {
 // references goes through the instances of one association class that refer to
 // the object.
 func (w *walk) references(ctx context.Context, e *entry) error {
-	if a, ok := e.provider.(Associator); ok {
-		return a.References(ctx, w.object.Path, w.query.Role, func(in *cim.Instance) error { return w.visit(ctx, in) })
+	visit := func(in *cim.Instance) error { return w.visit(ctx, in) }
+	a, ok := e.provider.(Associator)
+	if !ok {
+		return e.enumerate(ctx, w.object.Path.Namespace, visit)
 	}
-	return e.enumerate(ctx, w.object.Path.Namespace, func(in *cim.Instance) error { return w.visit(ctx, in) })
+	var stop error
+	err := a.References(ctx, w.object.Path, w.query.Role, func(in *cim.Instance) error {
+		stop = visit(in)
+		return stop
+	})
+	if stop != nil {
+		return stop
+	}
+	return known(err)
 }
 
 // visit yields what one association instance contributes.
@@ -115,13 +127,13 @@ func (w *walk) farEnds(ctx context.Context, assoc *cim.Instance, near *cim.Prope
 			continue
 		}
 		in, err := w.broker.Get(ctx, ref)
-		if cim.StatusOf(err) == cim.StatusNotFound && err != nil {
+		if isNotFound(err) {
 			continue // gone since the association was read
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = w.give(in)
 		}
-		if err := w.give(in); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,8 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"slices"
-	"strings"
 
 	"twinlun/cim"
 )
@@ -19,12 +19,13 @@ type Config struct {
 }
 
 // Broker carries out the operations of DSP0223 on the classes of its providers.
-// Its methods may be called at the same time. Every failure is a *cim.Error.
+// Its methods may be called at the same time. Every failure is a *cim.Error, but
+// for the error of a context that ended and what a Yield returned.
 type Broker struct {
 	schema     *cim.Schema
 	namespaces map[string]bool
-	entries    []entry // in the order of registration
-	byClass    map[string]*entry
+	entries    []*entry                // in the order of registration
+	serving    map[*cim.Class][]*entry // those of a class and its subclasses
 }
 
 // entry is one provider with its linked class.
@@ -37,8 +38,7 @@ type entry struct {
 // NewBroker checks that each provider's class exists, is concrete and is served
 // once, in namespaces that exist, and fails at the first that is not.
 func NewBroker(c Config) (*Broker, error) {
-	b := &Broker{schema: c.Schema, namespaces: nameSet(c.Namespaces), byClass: map[string]*entry{}}
-	b.entries = make([]entry, 0, len(c.Providers))
+	b := &Broker{schema: c.Schema, namespaces: nameSet(c.Namespaces), serving: map[*cim.Class][]*entry{}}
 	for _, p := range c.Providers {
 		if err := b.register(p); err != nil {
 			return nil, err
@@ -54,17 +54,19 @@ func (b *Broker) register(p Provider) error {
 		return cim.Errorf(cim.StatusInvalidClass, "provider of %s: no such class in the schema", p.Class())
 	case class.Abstract:
 		return cim.Errorf(cim.StatusInvalidClass, "provider of %s: the class is abstract", class.Name)
-	case b.byClass[strings.ToLower(class.Name)] != nil:
+	case slices.ContainsFunc(b.entries, func(e *entry) bool { return e.class == class }):
 		return cim.Errorf(cim.StatusAlreadyExists, "provider of %s: the class has one already", class.Name)
 	}
-	e := entry{class: class, provider: p, namespaces: nameSet(p.Namespaces())}
+	e := &entry{class: class, provider: p, namespaces: nameSet(p.Namespaces())}
 	for ns := range e.namespaces {
 		if !b.namespaces[ns] {
 			return cim.Errorf(cim.StatusInvalidNamespace, "provider of %s: no namespace %s", class.Name, ns)
 		}
 	}
 	b.entries = append(b.entries, e)
-	b.byClass[strings.ToLower(class.Name)] = &b.entries[len(b.entries)-1]
+	for c := class; c != nil; c = c.Super {
+		b.serving[c] = append(b.serving[c], e)
+	}
 	return nil
 }
 
@@ -103,8 +105,8 @@ func (b *Broker) Classes(ns, name string, deep bool) ([]*cim.Class, error) {
 	if deep {
 		return slices.Clone(b.schema.Classes()), nil
 	}
-	isRoot := func(c *cim.Class) bool { return c.Super == nil }
-	return filter(b.schema.Classes(), isRoot), nil
+	isChild := func(c *cim.Class) bool { return c.Super != nil }
+	return slices.DeleteFunc(slices.Clone(b.schema.Classes()), isChild), nil
 }
 
 func (b *Broker) subclasses(name string, deep bool) []*cim.Class {
@@ -118,26 +120,10 @@ func (b *Broker) subclasses(name string, deep bool) []*cim.Class {
 	return all
 }
 
-func filter[T any](list []T, keep func(T) bool) []T {
-	var kept []T
-	for _, v := range list {
-		if keep(v) {
-			kept = append(kept, v)
-		}
-	}
-	return kept
-}
-
 // served lists the providers of the class and its subclasses in a namespace.
 func (b *Broker) served(ns string, class *cim.Class) []*entry {
 	ns = cim.CanonicalNamespace(ns)
-	var found []*entry
-	for i := range b.entries {
-		if e := &b.entries[i]; e.namespaces[ns] && e.class.IsA(class.Name) {
-			found = append(found, e)
-		}
-	}
-	return found
+	return slices.DeleteFunc(slices.Clone(b.serving[class]), func(e *entry) bool { return !e.namespaces[ns] })
 }
 
 // Enumerate yields the instances of a class and, unless o.Shallow, of its
@@ -163,5 +149,28 @@ func (e *entry) enumerate(ctx context.Context, ns string, yield cim.Yield) error
 	if !ok {
 		return cim.Errorf(cim.StatusNotSupported, "instances of %s cannot be enumerated", e.class.Name)
 	}
-	return en.Enumerate(ctx, ns, yield)
+	var stop error
+	err := en.Enumerate(ctx, ns, func(in *cim.Instance) error {
+		stop = yield(in)
+		return stop
+	})
+	if stop != nil {
+		return stop
+	}
+	return known(err)
 }
+
+// known is a provider's error if clients may see it: a *cim.Error or that of a
+// context. Every other one is internal.
+func known(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, ok := errors.AsType[*cim.Error](err); ok {
+		return err
+	}
+	return cim.Internal(err)
+}
+
+// isNotFound says whether an operation failed because there is no such instance.
+func isNotFound(err error) bool { return err != nil && cim.StatusOf(err) == cim.StatusNotFound }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 
 	"twinlun/cim"
 )
@@ -11,6 +12,9 @@ import (
 // values of the wrong type are StatusInvalidParameter and nothing is called. So
 // is the reply. Without the role that the method needs it is StatusAccessDenied.
 func (b *Broker) Invoke(ctx context.Context, c *cim.Call) (*cim.Reply, error) {
+	if c.Path == nil {
+		return nil, cim.Errorf(cim.StatusInvalidParameter, "an object path is needed")
+	}
 	class, err := b.Class(c.Path.Namespace, c.Path.Class)
 	if err != nil {
 		return nil, err
@@ -67,7 +71,10 @@ func (e *entry) invoke(ctx context.Context, m *cim.Method, c *cim.Call) (*cim.Re
 	}
 	reply, err := inv.Invoke(ctx, c)
 	if err != nil {
-		return nil, err
+		return nil, known(err)
+	}
+	if reply == nil {
+		return nil, cim.Internal(fmt.Errorf("%s of %s returned nothing", m.Name, e.class.Name))
 	}
 	return checkReply(m, reply)
 }
@@ -96,7 +103,8 @@ func checkArgs(m *cim.Method, args cim.Args) (cim.Args, error) {
 	return checked, nil
 }
 
-// checkReply makes sure that what a provider returns is what is declared.
+// checkReply makes sure that what a provider returns is what is declared. NULL
+// is left out.
 func checkReply(m *cim.Method, r *cim.Reply) (*cim.Reply, error) {
 	ret, err := cim.Coerce(r.Return, m.Return, false, false)
 	if err != nil {
@@ -106,13 +114,15 @@ func checkReply(m *cim.Method, r *cim.Reply) (*cim.Reply, error) {
 	for _, a := range r.Out {
 		p := m.Param(a.Name)
 		if p == nil || !p.Out {
-			return nil, cim.Internal(cim.Errorf(cim.StatusFailed, "%s returned %q, which is not an output parameter", m.Name, a.Name))
+			return nil, cim.Internal(fmt.Errorf("%s returned %q, which is not an output parameter", m.Name, a.Name))
 		}
 		v, err := cim.Coerce(a.Value, p.Type, p.Array, p.Embedded != "")
 		if err != nil {
 			return nil, cim.Internal(err)
 		}
-		out = append(out, cim.Arg{Name: p.Name, Value: v})
+		if v != nil {
+			out = append(out, cim.Arg{Name: p.Name, Value: v})
+		}
 	}
 	return &cim.Reply{Return: ret, Out: out, Reason: r.Reason}, nil
 }

@@ -3,13 +3,15 @@ package provider
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"twinlun/cim"
 )
 
-// Get finds an instance. The path may name a superclass of the instance's class.
-// It may lack keys where the class and its subclasses have one instance in all.
+// Get finds an instance. The path may name a superclass of the instance's class,
+// and so may the references among its keys. It may lack keys where the class and
+// its subclasses have one instance in all.
 func (b *Broker) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
 	_, in, err := b.find(ctx, p)
 	return in, err
@@ -17,6 +19,9 @@ func (b *Broker) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
 
 // find is Get that also tells who serves the instance.
 func (b *Broker) find(ctx context.Context, p *cim.Path) (*entry, *cim.Instance, error) {
+	if p == nil {
+		return nil, nil, cim.Errorf(cim.StatusInvalidParameter, "an object path is needed")
+	}
 	class, err := b.Class(p.Namespace, p.Class)
 	if err != nil {
 		return nil, nil, err
@@ -25,21 +30,77 @@ func (b *Broker) find(ctx context.Context, p *cim.Path) (*entry, *cim.Instance, 
 	if len(p.Keys) == 0 {
 		return b.sole(ctx, p, served)
 	}
-	keys, err := checkKeys(class, p.Keys)
+	given, err := b.canonicalKeys(ctx, p.Keys)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, e := range served {
-		q := &cim.Path{Namespace: cim.CanonicalNamespace(p.Namespace), Class: e.class.Name, Keys: keys}
-		in, err := e.get(ctx, q)
-		if err == nil {
-			return e, in, nil
-		}
-		if cim.StatusOf(err) != cim.StatusNotFound {
-			return nil, nil, err
+	fit, err := entriesWith(class, given, served)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range fit {
+		q := &cim.Path{Namespace: cim.CanonicalNamespace(p.Namespace), Class: c.class.Name, Keys: c.keys}
+		in, err := c.get(ctx, q)
+		if !isNotFound(err) {
+			return c.entry, in, known(err)
 		}
 	}
-	return nil, nil, cim.Errorf(cim.StatusNotFound, "there is no instance %s", p)
+	return nil, nil, noInstance(p)
+}
+
+func noInstance(p *cim.Path) error {
+	return cim.Errorf(cim.StatusNotFound, "there is no instance %s", p)
+}
+
+// candidate is a provider that may have an instance with these keys, which are
+// in the order of its class.
+type candidate struct {
+	*entry
+	keys []cim.Key
+}
+
+// entriesWith lists the providers whose classes have these keys. A superclass
+// may have fewer keys than the classes that are served, or none. When no
+// provider fits, the error says what is wrong with the keys.
+func entriesWith(class *cim.Class, given []cim.Key, served []*entry) ([]candidate, error) {
+	var fit []candidate
+	var refused error
+	for _, e := range served {
+		keys, err := checkKeys(e.class, given)
+		if err == nil {
+			fit = append(fit, candidate{e, keys})
+		} else if refused == nil {
+			refused = err
+		}
+	}
+	if len(served) == 0 {
+		_, refused = checkKeys(class, given)
+	}
+	if len(fit) > 0 {
+		return fit, nil
+	}
+	return nil, refused
+}
+
+// canonicalKeys gives references among keys the path that the instance itself
+// has. One to an instance that is not there stays as it is: an association may
+// outlive an end for a while.
+func (b *Broker) canonicalKeys(ctx context.Context, keys []cim.Key) ([]cim.Key, error) {
+	out := slices.Clone(keys)
+	for i, k := range out {
+		ref, ok := k.Value.(*cim.Path)
+		if !ok || ref == nil {
+			continue
+		}
+		in, err := b.Get(ctx, ref)
+		switch {
+		case err == nil:
+			out[i].Value = in.Path
+		case !isNotFound(err):
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // checkKeys says whether keys are those of the class, each once, and returns
@@ -85,7 +146,7 @@ func (e *entry) get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
 	}
 	found, err := e.first(ctx, p.Namespace, func(in *cim.Instance) bool { return in.Path.Equal(p) })
 	if err == nil && found == nil {
-		err = cim.Errorf(cim.StatusNotFound, "there is no instance %s", p)
+		err = noInstance(p)
 	}
 	return found, err
 }
