@@ -18,6 +18,7 @@ func (s *Server) handleInvoke(ctx context.Context, rq *request) (*answer, error)
 	if err != nil {
 		return nil, err
 	}
+	rq.objects = []string{path.String()}
 	method, err := s.method(rq, class)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/wsman"
+	"twinlun/wsman/soap"
+)
+
+func TestHeaders(t *testing.T) {
+	w := newWorld(t).withVolumes(1)
+	good := getVolume("V0").windows()
+	replace := func(old, new string) string {
+		require.Contains(t, good, old)
+		return strings.Replace(good, old, new, 1)
+	}
+	const id = `<a:MessageID>` + messageID + `</a:MessageID>`
+	tests := []struct {
+		name    string
+		message string
+		subcode string // empty: must work
+		detail  string
+	}{
+		{"good", good, "", ""},
+		{"no To", replace(`<a:To>http://server:5985/wsman</a:To>`, ""), "", ""},
+		{"no ReplyTo", replace(`<a:ReplyTo><a:Address s:mustUnderstand="true">`+wsman.Anonymous+`</a:Address></a:ReplyTo>`, ""), "", ""},
+		{"no MessageID", replace(id, ""), "a:MessageInformationHeaderRequired", ""},
+		{"no Action", replace(`<a:Action s:mustUnderstand="true">`+wsman.ActionGet+"\n</a:Action>", ""), "a:MessageInformationHeaderRequired", ""},
+		{"no ResourceURI", replace(`<w:ResourceURI s:mustUnderstand="true">`+"\n"+volumeURI+`</w:ResourceURI>`, ""), "a:DestinationUnreachable", "InvalidResourceURI"},
+		{"ReplyTo elsewhere", replace(wsman.Anonymous, "http://other/"), "w:UnsupportedFeature", "AddressingMode"},
+		{"FaultTo elsewhere", replace(id, id+`<a:FaultTo><a:Address>http://other/</a:Address></a:FaultTo>`), "w:UnsupportedFeature", "AddressingMode"},
+		{"FaultTo here", replace(id, id+`<a:FaultTo><a:Address>`+wsman.Anonymous+`</a:Address></a:FaultTo>`), "", ""},
+		{"small envelope", replace("512000", "8191"), "w:EncodingLimit", "MinimumEnvelopeLimit"},
+		{"smallest envelope", replace("512000", "8192"), "", ""},
+		{"bad envelope size", replace("512000", "big"), "a:InvalidMessageInformationHeader", ""},
+		{"bad timeout", replace(id, id+`<w:OperationTimeout>soon</w:OperationTimeout>`), "a:InvalidMessageInformationHeader", "InvalidTimeout"},
+		{"unknown header", replace(id, id+`<q:Blah xmlns:q="urn:q">x</q:Blah>`), "", ""},
+		{"unknown header to understand", replace(id, id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true">x</q:Blah>`), "s:MustUnderstand", ""},
+		{"locale", replace(`<w:Locale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<w:Locale xml:lang="de-DE" s:mustUnderstand="true"/>`), "w:UnsupportedFeature", "Locale"},
+		{"our locale", replace(`<w:Locale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<w:Locale xml:lang="en-GB" s:mustUnderstand="true"/>`), "", ""},
+		{"fragment", replace(id, id+`<w:FragmentTransfer s:mustUnderstand="true">Size</w:FragmentTransfer>`), "w:UnsupportedFeature", "FragmentLevelAccess"},
+		{"option to comply with", replace(`<w:Option Name="__MI_CallbackRegistration"`, `<w:Option MustComply="true" Name="__MI_CallbackRegistration"`), "w:InvalidOptions", "NotSupported"},
+		{"SOAP 1.1", strings.Replace(good, wsman.NSSOAP, wsman.NSSOAP11, 1), "s:VersionMismatch", ""},
+		{"unknown action", replace(wsman.ActionGet, "urn:do-it"), "a:ActionNotSupported", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.subcode == "" {
+				w.ok(t, tt.message)
+				return
+			}
+			r := w.fails(t, tt.message, tt.subcode)
+			require.Equal(t, tt.detail, r.faultDetail())
+			if strings.Contains(tt.message, messageID) && tt.name != "SOAP 1.1" {
+				require.Equal(t, messageID, r.RelatesTo)
+			}
+		})
+	}
+}
+
+func TestMustUnderstandNamesTheHeader(t *testing.T) {
+	w := newWorld(t)
+	m := getVolume("V0")
+	m.headers = `<q:Blah xmlns:q="urn:q" s:mustUnderstand="1">x</q:Blah>`
+	r := w.fails(t, m.windows(), "s:MustUnderstand")
+	require.Equal(t, wsman.ActionFaultAddressing, r.Action)
+	qname, _ := soap.Attr(soap.Child(r.Header, wsman.NSSOAP, "NotUnderstood"), "", "qname")
+	require.Equal(t, "q:Blah", qname)
+}
+
+func TestUnservedActions(t *testing.T) {
+	w := newWorld(t).withVolumes(1)
+	for _, action := range []string{wsman.ActionPut, wsman.ActionCreate, wsman.ActionDelete, wsman.ActionRenew, wsman.ActionGetStatus, wsman.ActionSubscribe, wsman.ActionUnsubscribe} {
+		m := getVolume("V0")
+		m.action = action
+		r := w.fails(t, m.windows(), "a:ActionNotSupported")
+		require.Contains(t, r.reason(), action)
+	}
+}
+
+func TestEndOfFullDuplex(t *testing.T) {
+	w := newWorld(t)
+	for _, action := range []string{wsman.ActionEnd, wsman.ActionAckMS} {
+		rec := w.serve(t, httpRequest(message{action: action, uri: wsman.FullDuplexURI}.windows()))
+		require.Equal(t, http.StatusNoContent, rec.Code)
+		require.Empty(t, rec.Body.String())
+	}
+}
