@@ -91,11 +91,45 @@ func (s *session) startLocked(t *task) {
 		return
 	}
 	t.state = taskRunning
-	s.work.Go(func() { s.execute(t) })
+	if n := len(s.mu.idle); n > 0 {
+		w := s.mu.idle[n-1]
+		s.mu.idle = s.mu.idle[:n-1]
+		w <- t
+		return
+	}
+	w := make(worker, 1)
+	w <- t
+	s.work.Go(func() { s.toil(w) })
+}
+
+// worker is the mailbox of a goroutine that executes commands one after the
+// other. There are as many as commands that run; some stay for the next ones,
+// because a stack that has grown once is worth keeping.
+type worker chan *task
+
+// maxIdle is how many workers without work a session keeps.
+const maxIdle = 32
+
+func (s *session) toil(w worker) {
+	for t := range w {
+		res := s.execute(t)
+		if !s.executed(t, res, w) {
+			return
+		}
+	}
+}
+
+// restLocked keeps w for later; false if it has to end.
+func (s *session) restLocked(w worker) bool {
+	if s.mu.closing || len(s.mu.idle) >= maxIdle {
+		return false
+	}
+	s.mu.idle = append(s.mu.idle, w)
+	return true
 }
 
 // execute runs the command in its unit.
-func (s *session) execute(t *task) {
+func (s *session) execute(t *task) scsi.Result {
 	obs := s.srv.cfg.Observer
 	var begun time.Time
 	if obs != nil {
@@ -111,19 +145,21 @@ func (s *session) execute(t *task) {
 			In: len(res.DataIn), Out: len(t.cmd.DataOut), Took: s.srv.cfg.Time().Sub(begun),
 		})
 	}
-	s.executed(t, res)
+	return res
 }
 
-// executed hands the result over to the sender, or ends an aborted task.
-func (s *session) executed(t *task, res scsi.Result) {
+// executed hands the result over to the sender, or ends an aborted task. It says
+// whether its worker goes on.
+func (s *session) executed(t *task, res scsi.Result, w worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.result = res
-	if !t.aborted {
+	if t.aborted {
+		s.endAbortedLocked(t)
+	} else {
 		s.respondLocked(t)
-		return
 	}
-	s.endAbortedLocked(t)
+	return s.restLocked(w)
 }
 
 // respondLocked gives t to the sender and lets those run that waited for it.

@@ -14,7 +14,8 @@ import (
 
 // session is one I_T nexus, or a discovery session, in full feature phase on its
 // one connection. Its goroutines are: the reader (run), the sender, the keeper,
-// and one for each command that executes or task management request that waits.
+// the workers that execute commands, and one for each task management request
+// that waits.
 type session struct {
 	srv    *Server
 	node   *node // nil in a discovery session
@@ -48,6 +49,7 @@ type session struct {
 		sync.Mutex
 		tasks     map[uint32]*task
 		order     order
+		idle      []worker
 		closing   bool
 		bytes     int // reserved by tasks
 		immediate int // tasks that were marked immediate
@@ -159,6 +161,10 @@ func (s *session) close() {
 	s.mu.Lock()
 	s.mu.closing = true
 	s.abortLocked(func(*task) bool { return true }, nil)
+	for _, w := range s.mu.idle {
+		close(w)
+	}
+	s.mu.idle = nil
 	s.mu.Unlock()
 	_ = s.nc.SetWriteDeadline(time.Now().Add(lastWords))
 	s.out.close()
