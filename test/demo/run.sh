@@ -93,7 +93,8 @@ qemu-io -f raw -c 'write -P 0xa5 4M 1M' "$work/image3" >/dev/null
 run volume expose mirror3
 same disk3 "$work/image3"
 same mirror3 "$work/image3"
-qemu-io -f raw -c 'write -P 1 0 4k' "$(url mirror3)" 2>&1 | sed 's/^/  a host may not write to it: /'
+if qemu-io -f raw -c 'write -P 1 0 4k' "$(url mirror3)" >"$work/refusal" 2>&1; then fail "a host could write to a mirror's target"; fi
+sed 's/^/  a host may not write to it: /' "$work/refusal"
 
 say "A group: CreateGroupReplicaFromElements, ordered by curl"
 d1=$(id disk1) d2=$(id disk2)
