@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,13 +25,22 @@ type Options struct {
 
 const defaultLockTimeout = 2 * time.Second
 
+// reserve is how much address space is mapped ahead: while the file is smaller, an
+// Update never waits for Views to end. It costs no memory.
+const reserve = 1 << (26 + 4*(bits.UintSize/64)) // 64 MiB, or 1 GiB with 64 bits
+
 // bolt is a Store in one bbolt file.
 type bolt struct {
-	db *bbolt.DB
+	db   *bbolt.DB
+	file *os.File // db's
 
 	// life is held for reading by every transaction.
 	life   sync.RWMutex
 	closed bool
+
+	// writing is held by each Update, so that none waits within bbolt for one
+	// that damage has stopped half-way.
+	writing sync.Mutex
 
 	// state.damage is set by the first panic of bbolt; nothing is done with
 	// the file after it.
@@ -49,11 +60,11 @@ func Open(path string, o Options) (Store, error) {
 	if o.LockTimeout <= 0 {
 		o.LockTimeout = defaultLockTimeout
 	}
-	db, err := openFile(path, o)
+	db, file, err := openFile(path, o)
 	if err != nil {
 		return nil, err
 	}
-	b := &bolt{db: db}
+	b := &bolt{db: db, file: file}
 	if err := b.checkFormat(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), b.Close())
 	}
@@ -64,11 +75,12 @@ func Open(path string, o Options) (Store, error) {
 //
 // NoFreelistSync stays off: with it bbolt walks the whole file in a goroutine of
 // its own when it opens, where damage ends the process.
-func openFile(path string, o Options) (db *bbolt.DB, err error) {
-	var file *os.File
+func openFile(path string, o Options) (db *bbolt.DB, file *os.File, err error) {
 	opt := bbolt.Options{
 		Timeout:      o.LockTimeout,
 		FreelistType: bbolt.FreelistMapType,
+
+		InitialMmapSize: reserve,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag, mode)
 			file = f
@@ -79,10 +91,22 @@ func openFile(path string, o Options) (db *bbolt.DB, err error) {
 		db, err = bbolt.Open(path, 0o600, &opt)
 		return err
 	})
-	if errors.Is(err, ErrCorrupt) && file != nil {
-		_ = file.Close() // and with it the lock, which bbolt left behind
+	if err != nil {
+		letGo(file)
 	}
-	return db, openError(path, err)
+	return db, file, openError(path, err)
+}
+
+// letGo gives up the lock and the file, should bbolt have stopped half-way. The
+// mapping that may be left keeps the file, and would keep the lock.
+func letGo(file *os.File) {
+	if file == nil {
+		return
+	}
+	if raw, err := file.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
+	_ = file.Close()
 }
 
 // openError says what keeps the file from being opened.
@@ -129,6 +153,10 @@ func (b *bolt) run(ctx context.Context, write bool, fn func(Tx) error) error {
 	if b.closed {
 		return ErrClosed
 	}
+	if write {
+		b.writing.Lock()
+		defer b.writing.Unlock()
+	}
 	return b.transact(write, fn)
 }
 
@@ -136,7 +164,13 @@ func (b *bolt) run(ctx context.Context, write bool, fn func(Tx) error) error {
 func (b *bolt) transact(write bool, fn func(Tx) error) (err error) {
 	var tx *bbolt.Tx
 	begin := func() (err error) { tx, err = b.db.Begin(write); return err }
+	if err := b.damage(); err != nil {
+		return err
+	}
 	if err := b.guard(begin); err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			b.stick(err)
+		}
 		return err
 	}
 	ended := false
@@ -166,6 +200,11 @@ func (b *bolt) rollback(tx *bbolt.Tx) {
 	if err == nil || errors.Is(err, bolterr.ErrTxClosed) {
 		return
 	}
+	b.stick(err)
+}
+
+// stick notes damage that leaves bbolt's locks held.
+func (b *bolt) stick(err error) {
 	b.state.Lock()
 	defer b.state.Unlock()
 	b.state.stuck = true
@@ -184,8 +223,9 @@ func (b *bolt) Close() error {
 	b.closed = true
 	b.state.Lock()
 	defer b.state.Unlock()
-	if b.state.stuck {
-		return b.state.damage // bbolt would wait for ever
+	defer letGo(b.file)
+	if b.state.stuck { // bbolt would wait for ever
+		return b.state.damage
 	}
 	return guard(b.db.Close)
 }
