@@ -53,6 +53,7 @@ func newNegotiation(p Params) *negotiation {
 // "" means that the key is a declaration and gets none.
 type keyRule struct {
 	normalOnly bool // means nothing in a discovery session
+	repeatable bool // may come again, and changes nothing then
 	answer     func(n *negotiation, value string) (string, error)
 }
 
@@ -81,19 +82,19 @@ var keyRules = map[string]keyRule{
 	"OFMarkInt":  {answer: always(answerReject)},
 	"AuthMethod": {answer: always(answerReject)}, // in its stage, the login script answers it
 	// Declarations that the login script reads itself, or nobody.
-	"InitiatorName":  {answer: always("")},
-	"InitiatorAlias": {answer: always("")},
-	"TargetName":     {answer: always("")},
-	"SessionType":    {answer: always("")},
+	"InitiatorName":  {repeatable: true, answer: always("")},
+	"InitiatorAlias": {repeatable: true, answer: always("")},
+	"TargetName":     {repeatable: true, answer: always("")},
+	"SessionType":    {repeatable: true, answer: always("")},
 }
 
 // answer negotiates one key. An error ends the login.
 func (n *negotiation) answer(k pdu.Key) (value string, err error) {
-	if n.seen[k.Name] {
+	rule, known := keyRules[k.Name]
+	if n.seen[k.Name] && !rule.repeatable {
 		return "", errNegotiated
 	}
 	n.seen[k.Name] = true
-	rule, known := keyRules[k.Name]
 	switch {
 	case !known:
 		return answerNotUnderstood, nil
