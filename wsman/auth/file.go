@@ -116,40 +116,57 @@ func (r *record) parse() (err error) {
 }
 
 // writeFile replaces the file at path in one step: after a crash either the old
-// or the new list is there, and once it returned the new one.
-func writeFile(path string, users []record) (err error) {
+// or the new list is there, and once it returned the new one. The caller holds
+// the lock, so that one name for what is not finished is enough.
+func writeFile(path string, users []record) error {
 	data, err := json.MarshalIndent(document{Version: fileVersion, Users: users}, "", "  ")
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
+	tmp := path + ".tmp"
+	if err := createFile(tmp, append(data, '\n'), path); err != nil {
+		return errors.Join(err, ignoreMissing(os.Remove(tmp)))
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreMissing(os.Remove(tmp.Name())))
-		}
-	}()
-	if err := fill(tmp, append(data, '\n')); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
+	if err := os.Rename(tmp, path); err != nil {
+		return errors.Join(err, ignoreMissing(os.Remove(tmp)))
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-// fill writes, syncs and closes a new file that only the owner reads.
-func fill(f *os.File, data []byte) error {
-	_, err := f.Write(data)
+// createFile writes and syncs a file that only the owner of like reads.
+func createFile(path string, data []byte, like string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	err = adopt(f, like)
 	if err == nil {
-		err = f.Chmod(0o600)
+		_, err = f.Write(data)
 	}
 	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
+}
+
+// adopt makes f private to the owner of the file like, or of its folder where it
+// is not there: root changes users for a daemon that is not root.
+func adopt(f *os.File, like string) error {
+	if err := f.Chmod(0o600); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	var st syscall.Stat_t
+	err := syscall.Stat(like, &st)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = syscall.Stat(filepath.Dir(like), &st)
+	}
+	if err != nil {
+		return &fs.PathError{Op: "stat", Path: like, Err: err}
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
 }
 
 func ignoreMissing(err error) error {
@@ -175,6 +192,9 @@ func withLock(path string, f func() error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	if err := adopt(l, path); err != nil {
+		return err
+	}
 	for {
 		err = syscall.Flock(int(l.Fd()), syscall.LOCK_EX)
 		if !errors.Is(err, syscall.EINTR) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -170,6 +171,40 @@ func TestFailedWriteLeavesTheOldFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 	requireLogin(t, u, "bob", "x", cim.RoleAdmin)
+}
+
+// What root writes belongs to whom the folder belongs, so that the daemon reads it.
+func TestFilesOfAnotherOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	u, _ := newUsers(t)
+	const daemon = 12345
+	require.NoError(t, os.Chown(filepath.Dir(u.path), daemon, daemon))
+	for range 2 {
+		require.NoError(t, ignoreMissing(os.Remove(u.path)))
+		require.NoError(t, u.Add("bob", "x", cim.RoleAdmin))
+		require.NoError(t, u.SetRole("bob", cim.RoleMonitor))
+		for _, name := range []string{u.path, u.path + ".lock"} {
+			var st syscall.Stat_t
+			require.NoError(t, syscall.Stat(name, &st))
+			require.EqualValues(t, daemon, st.Uid, name)
+			require.EqualValues(t, daemon, st.Gid, name)
+		}
+	}
+}
+
+// A file that a crash left half written is in nobody's way.
+func TestLeftoverOfACrash(t *testing.T) {
+	u, _ := newUsers(t)
+	require.NoError(t, os.WriteFile(u.path+".tmp", []byte(strings.Repeat("x", 100000)), 0o644))
+	require.NoError(t, u.Add("bob", "x", cim.RoleAdmin))
+	requireLogin(t, u, "bob", "x", cim.RoleAdmin)
+	_, err := os.Stat(u.path + ".tmp")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	info, err := os.Stat(u.path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 }
 
 func TestDecodeRefuses(t *testing.T) {

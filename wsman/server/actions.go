@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -73,10 +74,11 @@ func (s *Server) handle(w http.ResponseWriter, rq *request, err error) {
 		s.logFault(rq, row, f, err)
 		s.sendFault(w, rq, f, statusOf(err))
 	}
-	took := s.Time().Sub(rq.start)
+	took := s.config.Time().Sub(rq.start)
 	s.metrics.observe(row.name, result, took)
-	s.Logger.Debug("wsman: request", "action", row.name, "result", result,
-		"user", rq.who.Name, "message", rq.relatesTo(), "duration", took)
+	s.config.Logger.LogAttrs(rq.http.Context(), slog.LevelDebug, "wsman: request",
+		slog.String("action", row.name), slog.String("result", result), slog.String("user", rq.who.Name),
+		slog.String("message", rq.relatesTo()), slog.Duration("duration", took))
 }
 
 // perform finds the action, calls it and sends its answer. A panic below it is an
@@ -111,7 +113,7 @@ func (s *Server) perform(w http.ResponseWriter, rq *request) (row action, err er
 
 func (s *Server) run(ctx context.Context, rq *request, row action) (a *answer, err error) {
 	if !row.bare {
-		if err := rq.locate(s.DefaultNamespace); err != nil {
+		if err := rq.locate(s.config.DefaultNamespace); err != nil {
 			return nil, err
 		}
 	}
@@ -137,9 +139,9 @@ func (s *Server) operation(rq *request, row action) (context.Context, context.Ca
 
 func (s *Server) timeout(rq *request) time.Duration {
 	if rq.msg.Timeout > 0 {
-		return min(rq.msg.Timeout, s.Limits.MaxOperation)
+		return min(rq.msg.Timeout, s.config.Limits.MaxOperation)
 	}
-	return s.Limits.Operation
+	return s.config.Limits.Operation
 }
 
 // statusOf is the HTTP status of a fault: 500 for all SOAP faults (DSP0226
@@ -157,9 +159,9 @@ func (s *Server) logFault(rq *request, row action, f *wsman.Fault, err error) {
 	if cause == nil {
 		cause = err
 	}
-	log := s.Logger.Info
+	log := s.config.Logger.Info
 	if f.Code == wsman.Receiver {
-		log = s.Logger.Error
+		log = s.config.Logger.Error
 	}
 	log("wsman: fault", "action", row.name, "fault", resultOf(f), "reason", f.Error(), "cause", cause,
 		"user", rq.who.Name, "remote", rq.http.RemoteAddr, "message", rq.relatesTo())

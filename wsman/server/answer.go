@@ -96,12 +96,12 @@ func (s *Server) sendFault(w http.ResponseWriter, rq *request, f *wsman.Fault, s
 	defer s.recycle(sw)
 	id, err := s.newID()
 	if err != nil {
-		s.Logger.Error("wsman: message id", "error", err)
+		s.config.Logger.Error("wsman: message id", "error", err)
 		s.sendText(w, http.StatusInternalServerError, "internal error")
 		return
 	}
 	h := soap.ResponseHeader{MessageID: id, RelatesTo: rq.relatesTo()}
-	soap.WriteFault(sw, h, f, s.Machine)
+	soap.WriteFault(sw, h, f, s.config.Machine)
 	enc := rq.encoding()
 	s.send(w, status, enc.ContentType(), enc.Encode(sw.Bytes()))
 }
@@ -124,7 +124,7 @@ func (s *Server) recycle(w *soap.Writer) {
 // newID is a fresh "uuid:..." of RFC 9562 version 4, in capitals as Windows has it.
 func (s *Server) newID() (string, error) {
 	var b [16]byte
-	if _, err := io.ReadFull(s.Rand, b[:]); err != nil {
+	if _, err := io.ReadFull(s.config.Rand, b[:]); err != nil {
 		return "", fmt.Errorf("random numbers: %w", err)
 	}
 	b[6] = b[6]&0x0f | 0x40

@@ -22,9 +22,9 @@ func (s *Server) audit(rq *request, row action, a *answer, err error) {
 		result = "panic"
 	}
 	named, _ := wsman.ParseAction(rq.msg.Action)
-	s.AuditLog.Info("audit", "user", rq.who.Name, "remote", rq.who.Remote, "action", row.name,
+	s.config.AuditLog.Info("audit", "user", rq.who.Name, "remote", rq.who.Remote, "action", row.name,
 		"class", rq.resource.Class, "method", named.Method, "objects", rq.objects,
-		"result", result, "reason", reason, "message", rq.relatesTo(), "duration", s.Time().Sub(rq.start))
+		"result", result, "reason", reason, "message", rq.relatesTo(), "duration", s.config.Time().Sub(rq.start))
 }
 
 // objectsOf lists the object of a call and those that its arguments refer to.

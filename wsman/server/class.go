@@ -15,7 +15,7 @@ func (s *Server) getClass(rq *request) (*answer, error) {
 	if name == "" {
 		return nil, wsman.InvalidSelectors(wsman.DetailInsufficientSelectors, "the selector %s is missing", wsman.SelectorClassName)
 	}
-	c, err := s.Broker.Class(rq.ns, name)
+	c, err := s.config.Broker.Class(rq.ns, name)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s *Server) getClass(rq *request) (*answer, error) {
 // enumerateClasses is the source of an enumeration of classes: all that derive
 // from the one that is named, or simply all.
 func (s *Server) enumerateClasses(rq *request) (*source, error) {
-	classes, err := s.Broker.Classes(rq.ns, rq.className(), true)
+	classes, err := s.config.Broker.Classes(rq.ns, rq.className(), true)
 	if err != nil {
 		return nil, err
 	}

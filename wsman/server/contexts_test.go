@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"net"
 
 	"github.com/stretchr/testify/require"
 
@@ -143,32 +140,3 @@ func TestContextsUnderStress(t *testing.T) {
 		require.Equal(t, began[n], returned[n], n)
 	}
 }
-
-// Serve ends what nobody pulls, even when no request comes.
-func TestJanitor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(c *Config) { c.Time = time.Now }).withVolumes(3)
-		l := idleListener{make(chan struct{})}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.Serve(ctx, l) }()
-		w.ok(t, enumerate(volumeURI, "").windows())
-		time.Sleep(w.Limits.ContextIdle - time.Second)
-		require.Equal(t, 1, w.contexts.count())
-		time.Sleep(sweepEvery + time.Second)
-		require.Zero(t, w.contexts.count())
-		require.Zero(t, w.broker.open())
-		cancel()
-		require.NoError(t, <-done)
-	})
-}
-
-// idleListener is one to which nobody connects.
-type idleListener struct{ closed chan struct{} }
-
-func (l idleListener) Accept() (net.Conn, error) {
-	<-l.closed
-	return nil, net.ErrClosed
-}
-func (l idleListener) Close() error   { close(l.closed); return nil }
-func (l idleListener) Addr() net.Addr { return &net.TCPAddr{} }

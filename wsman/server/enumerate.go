@@ -36,7 +36,7 @@ func (s *Server) handleEnumerate(ctx context.Context, rq *request) (*answer, err
 	if err != nil {
 		return nil, err
 	}
-	entry, err := s.contexts.add(newCursor(ctx, id, src), rq.who.Name, s.Time())
+	entry, err := s.contexts.add(newCursor(ctx, id, src), rq.who.Name, s.config.Time())
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (s *Server) source(rq *request, en *enumeration) (*source, error) {
 	}
 	ns, options := rq.ns, cim.EnumerateOptions{Shallow: en.shallow}
 	return instances(rq, en, class, func(ctx context.Context, yield cim.Yield) error {
-		return s.Broker.Enumerate(ctx, ns, class.Name, options, yield)
+		return s.config.Broker.Enumerate(ctx, ns, class.Name, options, yield)
 	}), nil
 }
 
@@ -185,16 +185,16 @@ func itemWriter(mode, prefix string) func(*soap.Writer, item) {
 // caller, is given back when the answer is written or fails, and before it is
 // sent: the client may ask for more as soon as it has it.
 func (s *Server) takeBatch(ctx context.Context, rq *request, e *contextEntry, b *batch) (a *answer, err error) {
-	giveBack := func() { s.contexts.put(e, b.keep, s.Time()) }
+	giveBack := func() { s.contexts.put(e, b.keep, s.config.Time()) }
 	defer func() {
 		if a == nil {
 			giveBack()
 		}
 	}()
-	b.most = min(b.most, s.Limits.Batch)
-	b.room = s.Limits.Answer
+	b.most = min(b.most, s.config.Limits.Batch)
+	b.room = s.config.Limits.Answer
 	if limit := rq.maxAnswer(); limit > 0 {
-		b.room = int(min(limit, int64(s.Limits.Body)))
+		b.room = int(min(limit, int64(s.config.Limits.Body)))
 	}
 	// One more than is sent, to know whether it is the last; and at least one, so
 	// that what is wrong with the request shows at once.

@@ -190,7 +190,7 @@ func TestEnumerationBelongsToItsUser(t *testing.T) {
 
 func TestEnumerationExpires(t *testing.T) {
 	w := newWorld(t).withVolumes(3)
-	idle := w.Limits.ContextIdle
+	idle := w.config.Limits.ContextIdle
 	id := w.ok(t, enumerate(volumeURI, "").windows()).context()
 	for range 2 {
 		w.clock.add(idle - time.Second) // each Pull gives it new time

@@ -25,7 +25,7 @@ func (s *Server) filtered(rq *request, en *enumeration) (*source, error) {
 	}
 	ns := q.Object.Namespace
 	return instances(rq, en, nil, func(ctx context.Context, yield cim.Yield) error {
-		return s.Broker.Associated(ctx, ns, q, yield)
+		return s.config.Broker.Associated(ctx, ns, q, yield)
 	}), nil
 }
 

@@ -18,7 +18,7 @@ func (s *Server) handleGet(ctx context.Context, rq *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	in, err := s.Broker.Get(ctx, path)
+	in, err := s.config.Broker.Get(ctx, path)
 	if err != nil {
 		return nil, selectorFault(err)
 	}

@@ -26,7 +26,7 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 		s.refuseBody(w, r, http.StatusUnsupportedMediaType, "the content type must be application/soap+xml")
 		return
 	}
-	who, err := s.Auth.Authenticate(r)
+	who, err := s.config.Auth.Authenticate(r)
 	switch {
 	case err == nil:
 		s.serveUser(w, r, who)
@@ -39,14 +39,14 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 
 // serveUser answers a request of a known user.
 func (s *Server) serveUser(w http.ResponseWriter, r *http.Request, who cim.Principal) {
-	data, err := s.readBody(w, r, s.Limits.Body)
+	data, err := s.readBody(w, r, s.config.Limits.Body)
 	if err != nil {
 		s.badBody(w, err)
 		return
 	}
 	s.limited(w, func() {
-		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.Limits.soap())
-		s.handle(w, &request{http: r, msg: msg, who: who, start: s.Time()}, err)
+		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.config.Limits.soap())
+		s.handle(w, &request{http: r, msg: msg, who: who, start: s.config.Time()}, err)
 	})
 }
 
@@ -71,12 +71,12 @@ func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request, refusal e
 		return
 	}
 	s.limited(w, func() {
-		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.Limits.soap())
+		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.config.Limits.soap())
 		if err != nil || !isIdentify(msg) {
 			s.refuseUser(w, r, refusal)
 			return
 		}
-		s.handle(w, &request{http: r, msg: msg, start: s.Time()}, nil)
+		s.handle(w, &request{http: r, msg: msg, start: s.config.Time()}, nil)
 	})
 }
 
@@ -97,10 +97,10 @@ func (s *Server) limited(w http.ResponseWriter, f func()) {
 func (s *Server) refuseUser(w http.ResponseWriter, r *http.Request, err error) {
 	drain(r)
 	s.setWriteDeadline(w)
-	status := s.Auth.Refuse(w, r, err)
+	status := s.config.Auth.Refuse(w, r, err)
 	s.metrics.authFailures.WithLabelValues(strconv.Itoa(status)).Inc()
 	if !errors.Is(err, auth.ErrNoCredentials) {
-		s.Logger.Warn("wsman: not let in", "remote", r.RemoteAddr, "status", status, "error", err)
+		s.config.Logger.Warn("wsman: not let in", "remote", r.RemoteAddr, "status", status, "error", err)
 	}
 }
 
@@ -174,5 +174,5 @@ func (s *Server) send(w http.ResponseWriter, status int, contentType string, dat
 }
 
 func (s *Server) setWriteDeadline(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.Limits.Write))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.Limits.Write))
 }

@@ -167,7 +167,7 @@ func TestMetrics(t *testing.T) {
 	require.InDelta(t, 1, metric(t, reg, "twinlun_wsman_enumerations"), 0)
 	require.InDelta(t, 0, metric(t, reg, "twinlun_wsman_in_flight"), 0)
 	require.InDelta(t, 0, metric(t, reg, "twinlun_wsman_connections"), 0)
-	_, err := New(Config{Broker: w.broker, Auth: w.Auth, Registerer: reg})
+	_, err := New(Config{Broker: w.broker, Auth: w.config.Auth, Registerer: reg})
 	require.Error(t, err, "the names are taken")
 	_, err = New(Config{})
 	require.Error(t, err)

@@ -20,10 +20,10 @@ func isIdentify(m *soap.Message) bool {
 // learn the least that is of use.
 func (s *Server) handleIdentify(_ context.Context, rq *request) (*answer, error) {
 	version := stack
-	if known := rq.who.Name != ""; known && s.Product.Version != "" {
-		version += " " + s.Product.Vendor + ": " + s.Product.Version
+	if known := rq.who.Name != ""; known && s.config.Product.Version != "" {
+		version += " " + s.config.Product.Vendor + ": " + s.config.Product.Version
 	}
-	return &answer{whole: func(w *soap.Writer) { writeIdentity(w, s.Product.Vendor, version) }}, nil
+	return &answer{whole: func(w *soap.Writer) { writeIdentity(w, s.config.Product.Vendor, version) }}, nil
 }
 
 func writeIdentity(w *soap.Writer, vendor, version string) {

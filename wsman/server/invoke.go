@@ -31,7 +31,7 @@ func (s *Server) handleInvoke(ctx context.Context, rq *request) (*answer, error)
 		return nil, err
 	}
 	rq.objects = objectsOf(call)
-	reply, err := s.Broker.Invoke(ctx, call)
+	reply, err := s.config.Broker.Invoke(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Server) handleInvoke(ctx context.Context, rq *request) (*answer, error)
 func (s *Server) method(rq *request, class *cim.Class) (*cim.Method, error) {
 	named, _ := wsman.ParseAction(rq.msg.Action)
 	if !strings.EqualFold(named.Class, class.Name) {
-		other, err := s.Broker.Class(rq.ns, named.Class)
+		other, err := s.config.Broker.Class(rq.ns, named.Class)
 		if err != nil {
 			return nil, err
 		}

@@ -97,7 +97,7 @@ func TestInvokePassesTheTimeout(t *testing.T) {
 	require.Greater(t, left, 20*time.Second)
 	m.timeout = "P1D"
 	w.ok(t, m.windows())
-	require.LessOrEqual(t, left, w.Limits.MaxOperation)
+	require.LessOrEqual(t, left, w.config.Limits.MaxOperation)
 }
 
 func TestInvokeTimesOut(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // Limits bound what clients can take of the service. A zero value means the
 // default, which is in the comment.
 type Limits struct {
-	Body     int // bytes of a request (2 MiB)
+	Body     int // bytes of a request, and of a batch whatever the client allows (2 MiB)
 	Depth    int // of nested elements (soap.DefaultLimits)
 	Elements int // of a request (soap.DefaultLimits)
 

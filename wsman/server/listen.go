@@ -31,7 +31,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	for {
 		select {
 		case <-tick.C:
-			s.contexts.sweep(s.Time())
+			s.contexts.sweep(s.config.Time())
 		case err := <-done:
 			s.shutdown(hs, cancel, running)
 			return err
@@ -62,12 +62,12 @@ const afterGrace = 2 * time.Second
 // cancelled, a little later their connections are cut; the handlers are waited
 // for all the same.
 func (s *Server) shutdown(hs *http.Server, cancel context.CancelFunc, running *tracker) {
-	stop := time.AfterFunc(s.Limits.Grace, cancel)
+	stop := time.AfterFunc(s.config.Limits.Grace, cancel)
 	defer stop.Stop()
-	ctx, done := context.WithTimeout(context.Background(), s.Limits.Grace+afterGrace)
+	ctx, done := context.WithTimeout(context.Background(), s.config.Limits.Grace+afterGrace)
 	defer done()
 	if err := hs.Shutdown(ctx); err != nil {
-		s.Logger.Warn("wsman: requests were cut off", "error", err, "closing", hs.Close())
+		s.config.Logger.Warn("wsman: requests were cut off", "error", err, "closing", hs.Close())
 	}
 	running.wait()
 }
@@ -108,7 +108,7 @@ func (t *tracker) wait() {
 }
 
 func (s *Server) httpServer(base context.Context, running *tracker) *http.Server {
-	l := s.Limits
+	l := s.config.Limits
 	return &http.Server{
 		Handler:           running.wrap(s.handler),
 		ReadHeaderTimeout: l.ReadHeader,
@@ -119,7 +119,7 @@ func (s *Server) httpServer(base context.Context, running *tracker) *http.Server
 		ConnState:         s.conns.track,
 		BaseContext:       func(net.Listener) context.Context { return context.WithValue(base, baseKey{}, base) },
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
-		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -133,51 +133,6 @@ func TestRawAnswersKeepTheConnection(t *testing.T) {
 	require.Equal(t, 1, l.conns.count())
 }
 
-// Who sends slowly is cut off and does not hold up others.
-func TestSlowSenders(t *testing.T) {
-	l := newLive(t, func(c *Config) { c.Limits.ReadHeader, c.Limits.Read = 100*time.Millisecond, 200*time.Millisecond })
-	l.withVolumes(1)
-	whole := rawRequest("/wsman", basicAdmin, getVolume("V0").windows())
-	var conns []net.Conn
-	for _, part := range []int{0, 10, strings.Index(whole, "\r\n\r\n") + 4, len(whole) - 1} {
-		c := l.dial(t)
-		_, err := io.WriteString(c, whole[:part])
-		require.NoError(t, err)
-		conns = append(conns, c)
-	}
-	fast := l.dial(t)
-	_, err := io.WriteString(fast, whole)
-	require.NoError(t, err)
-	status, _, _ := rawAnswer(t, bufio.NewReader(fast))
-	require.Equal(t, "200", status)
-	for _, c := range conns {
-		rest, err := io.ReadAll(c) // ends when the server closes
-		require.NoError(t, err)
-		require.NotContains(t, string(rest), "200 OK")
-	}
-}
-
-// The time to read a request must not end a method that takes longer.
-func TestReadTimeoutDoesNotCutOffMethods(t *testing.T) {
-	l := newLive(t, func(c *Config) { c.Limits.ReadHeader, c.Limits.Read = 50*time.Millisecond, 50*time.Millisecond })
-	l.withService(nil, nil)
-	l.withVolumes(1)
-	readEnded := func(ctx context.Context) error {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond): // four times Read
-			return nil
-		}
-	}
-	l.broker.each = func(ctx context.Context, _ int) error { return readEnded(ctx) }
-	c := l.dial(t)
-	_, err := io.WriteString(c, rawRequest("/wsman", basicAdmin, enumerate(volumeURI, `<w:OptimizeEnumeration/>`).windows()))
-	require.NoError(t, err)
-	status, _, body := rawAnswer(t, bufio.NewReader(c))
-	require.Equal(t, "200", status, body)
-}
-
 func TestConnectionLimit(t *testing.T) {
 	l := newLive(t, func(c *Config) { c.Limits.Connections = 2 })
 	open := []net.Conn{l.dial(t), l.dial(t)}
@@ -221,26 +176,6 @@ func TestGracefulShutdown(t *testing.T) {
 	status, _, body := rawAnswer(t, bufio.NewReader(c))
 	require.Equal(t, "200", status, body)
 	require.NoError(t, <-stopped)
-}
-
-// What does not end in the grace is cancelled, even a call whose client is there.
-func TestShutdownCancels(t *testing.T) {
-	l := newLive(t, func(c *Config) { c.Limits.Grace = 20 * time.Millisecond })
-	l.withService(nil, nil)
-	reached := make(chan struct{})
-	l.broker.invoke = func(ctx context.Context, _ *cim.Call) (*cim.Reply, error) {
-		close(reached)
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	c := l.dial(t)
-	_, err := io.WriteString(c, rawRequest("/wsman", basicAdmin, invoke(serviceURI, "Ping", "").windows()))
-	require.NoError(t, err)
-	<-reached
-	require.NoError(t, l.stop())
-	status, _, body := rawAnswer(t, bufio.NewReader(c))
-	require.Equal(t, "500", status)
-	require.Contains(t, body, "EndpointUnavailable")
 }
 
 func TestServeFails(t *testing.T) {

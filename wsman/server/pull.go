@@ -23,7 +23,7 @@ func (s *Server) handlePull(ctx context.Context, rq *request) (*answer, error) {
 		return nil, err
 	}
 	defer cancel()
-	e, err := s.contexts.take(contextID(body), rq.who.Name, s.Time())
+	e, err := s.contexts.take(contextID(body), rq.who.Name, s.config.Time())
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,10 @@ func (s *Server) handleRelease(_ context.Context, rq *request) (*answer, error) 
 	if !soap.Is(body, wsman.NSEnumeration, "Release") {
 		return nil, wsman.SchemaValidationError("the body must be n:Release")
 	}
-	e, err := s.contexts.take(contextID(body), rq.who.Name, s.Time())
+	e, err := s.contexts.take(contextID(body), rq.who.Name, s.config.Time())
 	if err != nil {
 		return nil, err
 	}
-	s.contexts.put(e, false, s.Time())
+	s.contexts.put(e, false, s.config.Time())
 	return &answer{}, nil
 }

@@ -43,12 +43,12 @@ func (rq *request) encoding() soap.Encoding {
 }
 
 // maxAnswer is how many bytes of UTF-8 an answer may have, or 0. UTF-16 at most
-// doubles them.
+// doubles them and puts a mark before.
 func (rq *request) maxAnswer() int64 {
-	if rq.msg.Encoding == soap.UTF8 {
-		return rq.msg.MaxEnvelopeSize
+	if limit := rq.msg.MaxEnvelopeSize; rq.msg.Encoding == soap.UTF8 || limit == 0 {
+		return limit
 	}
-	return rq.msg.MaxEnvelopeSize / 2
+	return (rq.msg.MaxEnvelopeSize - 2) / 2
 }
 
 // checkHeaders says what is wrong with the headers that all actions have in
@@ -114,11 +114,11 @@ func (s *Server) env(rq *request) wscim.Env {
 	return wscim.Env{
 		Class: func(name string) *cim.Class {
 			// Both failures mean the same to a reader: there is no such class.
-			c, _ := s.Broker.Class(rq.ns, name)
+			c, _ := s.config.Broker.Class(rq.ns, name)
 			return c
 		},
 		Namespace: rq.ns,
-		Limits:    s.Limits.soap(),
+		Limits:    s.config.Limits.soap(),
 	}
 }
 
@@ -127,7 +127,7 @@ func (s *Server) class(rq *request) (*cim.Class, error) {
 	if rq.resource.Kind != wsman.KindClass {
 		return nil, wsman.InvalidResourceURI("the resource URI names no class")
 	}
-	return s.Broker.Class(rq.ns, rq.resource.Class)
+	return s.config.Broker.Class(rq.ns, rq.resource.Class)
 }
 
 // target is the path that the resource URI and the selectors make.

@@ -76,7 +76,7 @@ func (c Config) withDefaults() Config {
 
 // Server is the service. Its methods are safe for concurrent use.
 type Server struct {
-	Config
+	config   Config
 	handler  http.Handler
 	actions  map[string]action
 	invoke   action
@@ -95,7 +95,7 @@ func New(c Config) (*Server, error) {
 	}
 	c = c.withDefaults()
 	s := &Server{
-		Config:   c,
+		config:   c,
 		contexts: newContexts(c.Limits),
 		inFlight: make(chan struct{}, c.Limits.InFlight),
 		writers:  sync.Pool{New: func() any { return new(soap.Writer) }},
