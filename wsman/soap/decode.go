@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/beevik/etree"
-
 	"twinlun/wsman"
 )
 
@@ -60,14 +58,9 @@ func parse(text []byte, l Limits) (*Element, error) {
 	if err := scan(text, l); err != nil {
 		return nil, err
 	}
-	doc := etree.NewDocument()
-	doc.ReadSettings.MaxDepth = l.Depth + 1
-	if err := doc.ReadFromBytes(text); err != nil {
+	root, err := build(text)
+	if err != nil {
 		return nil, malformed("the XML is not well-formed").With(errors.Join(ErrNotSOAP, err))
-	}
-	root := doc.Root()
-	if root == nil {
-		return nil, malformed("the XML has no element")
 	}
 	return root, nil
 }

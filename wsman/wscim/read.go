@@ -63,8 +63,12 @@ func (r reader) scalar(d decl, e *soap.Element) (cim.Value, error) {
 }
 
 // parseScalar reads the text of a value. A char16 is a number, or one character
-// that is not a digit.
+// that is not a digit. A string does not share the memory of the message, which it
+// may outlive.
 func parseScalar(t cim.Type, text string) (cim.Value, error) {
+	if t == cim.String {
+		return strings.Clone(text), nil
+	}
 	if t == cim.Char16 {
 		if n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 16); err == nil {
 			return n, nil
