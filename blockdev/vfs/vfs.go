@@ -61,8 +61,8 @@ type Content interface {
 	// WriteAt writes as io.WriterAt says. A full filesystem fails it with
 	// ENOSPC or EDQUOT and leaves each sector old or new.
 	io.WriterAt
-	// WriteSync is WriteAt whose content is durable when it returns nil. It
-	// makes nothing else durable.
+	// WriteSync is WriteAt whose content is durable when it returns nil, and
+	// so is the file's size (open(2), O_DSYNC). Nothing else is.
 	WriteSync(p []byte, off int64) error
 	// Sync makes content and size durable. After an error the file must not
 	// be trusted: what was not durable may be lost although later calls

@@ -89,7 +89,7 @@ func (f *file) growLocked(end int64) {
 	}
 }
 
-// WriteSync writes and makes only what it wrote durable.
+// WriteSync writes and makes what it wrote, and the size, durable.
 func (f *file) WriteSync(p []byte, off int64) error {
 	if _, err := f.WriteAt(p, off); err != nil {
 		return err
@@ -98,6 +98,9 @@ func (f *file) WriteSync(p []byte, off int64) error {
 	defer f.fs.mu.Unlock()
 	first, last := off/vfs.Sector, (off+int64(len(p))-1)/vfs.Sector
 	err := f.stepLocked(OpSync)
+	if err == nil {
+		f.node.maybe = []int64{f.node.size}
+	}
 	for i := first; i <= last; i++ {
 		s := f.node.unsaved[i]
 		switch {

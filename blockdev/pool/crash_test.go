@@ -1,0 +1,197 @@
+package pool_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
+	"twinlun/blockdev/vfs/memfs"
+)
+
+// runs is how often a randomized test runs: more with TWINLUN_CRASH_RUNS; one
+// seed alone with TWINLUN_CRASH_SEED.
+func runs(t *testing.T, n int) (from, to uint64) {
+	if s := os.Getenv("TWINLUN_CRASH_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+		return seed, seed + 1
+	}
+	if s := os.Getenv("TWINLUN_CRASH_RUNS"); s != "" {
+		more, err := strconv.Atoi(s)
+		require.NoError(t, err)
+		n = more
+	}
+	return 1, uint64(n) + 1
+}
+
+// eachSeed runs fn for many seeds; the name of a failing subtest is its seed.
+func eachSeed(t *testing.T, n int, fn func(t *testing.T, seed uint64)) {
+	from, to := runs(t, n)
+	for seed := from; seed < to; seed++ {
+		ok := t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { fn(t, seed) })
+		if !ok {
+			t.Fatalf("failed with TWINLUN_CRASH_SEED=%d", seed)
+		}
+	}
+}
+
+// TestPowerCut cuts the power at a random call of a random workload, three times in
+// a row, and compares what is found with what may be there.
+func TestPowerCut(t *testing.T) {
+	eachSeed(t, 300, func(t *testing.T, seed uint64) {
+		w := newWorld(t, seed)
+		for range 3 {
+			w.fs.CutAfter(w.r.IntN(500))
+			for !w.dark() {
+				w.step()
+			}
+			w.reboot()
+		}
+		w.finish()
+	})
+}
+
+// reboot starts again after a power cut and checks everything.
+func (w *world) reboot() {
+	_ = w.pool.Close() // only ends its goroutines: nothing reaches the disk
+	w.fs = w.fs.Crash()
+	w.note("reboot")
+	w.start()
+	w.settle()
+	list, err := w.pool.List(context.Background())
+	require.NoError(w.t, err)
+	require.Len(w.t, list, len(w.vols))
+	for _, v := range w.vols {
+		d, err := w.pool.Open(context.Background(), v.id)
+		require.NoError(w.t, err)
+		err = v.check(d, true)
+		if other := w.unsure[v.id]; err != nil && other != nil {
+			err = other.check(d, true)
+			w.vols[v.id] = other
+		}
+		if err != nil {
+			w.fail(err)
+		}
+		w.vols[v.id].failed = false
+		require.NoError(w.t, d.Close())
+	}
+}
+
+// settle finds out which of the volumes that the last step was about are there.
+func (w *world) settle() {
+	list, err := w.pool.List(context.Background())
+	require.NoError(w.t, err)
+	there, made := map[pool.VolumeID]bool{}, 0
+	for _, v := range list {
+		there[v.ID] = true
+		if m := w.names2[v.Name]; m != nil && w.vols[v.ID] == nil {
+			m.id = v.ID
+			w.vols[v.ID] = m
+			made++
+		}
+	}
+	if made != 0 && made != len(w.names2) {
+		w.fail(fmt.Errorf("%d of %d volumes of one snapshot are there", made, len(w.names2)))
+	}
+	for id, other := range w.unsure {
+		if other == nil && !there[id] {
+			delete(w.vols, id)
+		}
+	}
+}
+
+// finish waits for the merges, checks everything, deletes everything and requires
+// that nothing is left.
+func (w *world) finish() {
+	ctx := context.Background()
+	w.fs.SetFault(nil)
+	w.fs.SetCapacity(0)
+	if err := w.pool.WaitIdle(ctx); err != nil {
+		w.fail(err)
+	}
+	for _, v := range w.vols {
+		d := w.open[v.id]
+		if d == nil {
+			var err error
+			d, err = w.pool.Open(ctx, v.id)
+			require.NoError(w.t, err)
+		}
+		if err := v.check(d, false); err != nil {
+			w.fail(err)
+		}
+		require.NoError(w.t, d.Close())
+	}
+	for id := range w.vols {
+		require.NoError(w.t, w.pool.Delete(ctx, id))
+	}
+	_ = w.pool.Close() // a volume that failed says so
+	if w.faulty {
+		w.start() // removes the files that could not be removed
+		require.NoError(w.t, w.pool.Close())
+	}
+	names, err := w.fs.List()
+	require.NoError(w.t, err)
+	require.Empty(w.t, names)
+	require.Zero(w.t, w.meta.Len())
+}
+
+// TestFaults makes random calls of a random workload fail with EIO.
+func TestFaults(t *testing.T) {
+	eachSeed(t, 100, func(t *testing.T, seed uint64) {
+		w := newWorld(t, seed)
+		for range 30 {
+			w.step()
+		}
+		w.faulty = true
+		faults := rand.New(rand.NewPCG(seed, 2))
+		w.fs.SetFault(func(op memfs.Op, name string) error {
+			if faults.IntN(40) == 0 {
+				return syscall.EIO
+			}
+			return nil
+		})
+		for range 100 {
+			w.step()
+		}
+		w.fs.SetFault(nil)
+		w.dropFailed()
+		w.finish()
+	})
+}
+
+// dropFailed forgets the handles, so that finish opens them anew.
+func (w *world) dropFailed() {
+	for id, d := range w.open {
+		require.NoError(w.t, d.Close())
+		delete(w.open, id)
+	}
+}
+
+// TestNoSpace lets the filesystem be full now and then.
+func TestNoSpace(t *testing.T) {
+	eachSeed(t, 100, func(t *testing.T, seed uint64) {
+		w := newWorld(t, seed)
+		for round := range 6 {
+			for range 30 {
+				w.step()
+			}
+			total, free, err := w.fs.Space()
+			require.NoError(t, err)
+			if w.fs.SetCapacity(0); round%2 == 0 {
+				w.fs.SetCapacity(total - free + int64(w.r.IntN(20))*blockdev.BlockSize)
+			}
+		}
+		for id, v := range w.vols {
+			require.False(t, v.failed, "volume %s failed for want of space", id)
+		}
+		w.finish()
+	})
+}
