@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"twinlun/blockdev"
@@ -113,9 +114,10 @@ func checkRegion(region, size int64) error {
 
 // loadPage takes over one stored page.
 func (l *Log) loadPage(key string, v []byte) error {
-	var i int64
-	if _, err := fmt.Sscanf(key[len(l.id):], "/p%08x", &i); err != nil {
-		return fmt.Errorf("page %q: %w", key, err)
+	n, err := strconv.ParseUint(key[len(l.id)+len("/p"):], 16, 32)
+	i := int64(n)
+	if err != nil || key != l.pageKey(i) {
+		return fmt.Errorf("page %q: not a number", key)
 	}
 	if err := l.dirty.checkPage(i, v); err != nil {
 		return err

@@ -39,7 +39,11 @@ func (b *Bits) pageWords(i int64) []uint64 {
 // checkPage says whether p can be page i of the set.
 func (b *Bits) checkPage(i int64, p []byte) error {
 	words := int64(len(b.pageWords(i)))
-	if len(p)%8 != 0 || int64(len(p))/8 > words {
+	fits := len(p)%8 == 0 && int64(len(p))/8 <= words
+	if last := b.n - i*pageBits; fits && last < int64(len(p))*8 { // the last word is not full
+		fits = binary.LittleEndian.Uint64(p[len(p)-8:])>>(last%64) == 0
+	}
+	if !fits {
 		return fmt.Errorf("bitmap: page %d of %d bytes does not fit %d regions", i, len(p), b.n)
 	}
 	return nil
