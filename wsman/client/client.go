@@ -117,6 +117,7 @@ func newHTTPClient(cfg Config) *http.Client {
 		Proxy:               http.ProxyFromEnvironment,
 		TLSClientConfig:     &tls.Config{RootCAs: cfg.RootCAs, InsecureSkipVerify: cfg.Insecure, MinVersion: tls.VersionTLS12},
 		MaxIdleConnsPerHost: 32,
+		DisableCompression:  true, // what comes must be of the size that it says
 		IdleConnTimeout:     time.Minute,
 		TLSHandshakeTimeout: 10 * time.Second,
 	}

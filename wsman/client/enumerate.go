@@ -72,7 +72,11 @@ type enumeration struct {
 	ns      string
 	context string // of the server; empty: none that is open
 	done    bool
+	empty   int // answers in a row without items
 }
+
+// maxEmpty is how often a server may answer that there is more, but not now.
+const maxEmpty = 1000
 
 func (c *Client) enumerate(ctx context.Context, h soap.RequestHeader, ns string, filter func(*soap.Writer), yield cim.Yield) error {
 	m, err := c.call(ctx, h, func(w *soap.Writer) {
@@ -119,6 +123,12 @@ func (e *enumeration) take(ctx context.Context, body *soap.Element, yield cim.Yi
 	}
 	if e.context == "" {
 		e.done = true
+	}
+	if e.empty++; soap.FirstChild(items) != nil {
+		e.empty = 0
+	}
+	if e.empty > maxEmpty {
+		return errors.New("the server goes on without an end and without instances")
 	}
 	env := e.c.env(ctx, e.ns)
 	for el := range soap.Children(items) {

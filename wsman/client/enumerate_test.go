@@ -124,6 +124,20 @@ func TestEnumerateFaults(t *testing.T) {
 	require.Equal(t, "InvalidEnumerationContext", f.Subcode.Local)
 }
 
+// A server that never ends and never gives anything does not hold the client.
+func TestEnumerateWithoutEnd(t *testing.T) {
+	more := replies(func(w *soap.Writer) {
+		w.Start("n", "PullResponse")
+		w.Element("n", "EnumerationContext", "again")
+		w.End()
+	})
+	s := newServer(t, map[string]answer{wsman.ActionEnumerate: more, wsman.ActionPull: more, wsman.ActionRelease: replies(nil)})
+	err := started(t, s, nil).Enumerate(t.Context(), "", "T_Volume", func(*cim.Instance) error { return nil })
+	require.ErrorContains(t, err, "without an end")
+	require.Len(t, s.requests(wsman.ActionPull), maxEmpty)
+	require.Len(t, s.requests(wsman.ActionRelease), 1)
+}
+
 // Some servers give instances without references, and without w:Item.
 func TestEnumeratePlainItems(t *testing.T) {
 	s := newServer(t, map[string]answer{wsman.ActionEnumerate: replies(func(w *soap.Writer) {

@@ -42,10 +42,11 @@ func (e Encoding) Encode(text []byte) []byte {
 	return out
 }
 
-var (
-	bomUTF8 = []byte{0xEF, 0xBB, 0xBF}
-	bomLE   = []byte{0xFF, 0xFE}
-	bomBE   = []byte{0xFE, 0xFF}
+// Byte order marks.
+const (
+	markUTF8 = "\xEF\xBB\xBF"
+	markLE   = "\xFF\xFE"
+	markBE   = "\xFE\xFF"
 )
 
 // decodeText finds the encoding of a message and gives its text in UTF-8, without
@@ -56,11 +57,11 @@ func decodeText(data []byte, contentType string) ([]byte, Encoding, error) {
 		return nil, UTF8, err
 	}
 	switch {
-	case bytes.HasPrefix(data, bomUTF8):
+	case bytes.HasPrefix(data, []byte(markUTF8)):
 		return data[3:], UTF8, nil
-	case bytes.HasPrefix(data, bomLE):
+	case bytes.HasPrefix(data, []byte(markLE)):
 		return decodeUTF16(data[2:], binary.LittleEndian, UTF16LE)
-	case bytes.HasPrefix(data, bomBE):
+	case bytes.HasPrefix(data, []byte(markBE)):
 		return decodeUTF16(data[2:], binary.BigEndian, UTF16BE)
 	case len(data) > 1 && data[0] != 0 && data[1] == 0:
 		return decodeUTF16(data, binary.LittleEndian, UTF16LE)

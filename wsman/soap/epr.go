@@ -89,7 +89,7 @@ func ReadEPR(e *Element) (wsman.EPR, error) {
 	}
 	epr.ResourceURI = ChildText(params, "", "ResourceURI")
 	if epr.ResourceURI == "" {
-		return epr, wsman.InvalidParameter("", "an endpoint reference has no ResourceURI")
+		return epr, wsman.InvalidSelectors("", "an endpoint reference has no ResourceURI")
 	}
 	set := Child(params, "", "SelectorSet")
 	if set == nil {

@@ -6,7 +6,8 @@ import (
 	"twinlun/wsman"
 )
 
-// faultPrefixes are the prefixes of the namespaces that fault subcodes are in.
+// faultPrefix is the prefix that the envelope declares for the namespace of a
+// subcode, empty if it declares none.
 func faultPrefix(ns string) string {
 	switch ns {
 	case wsman.NSAddressing:
@@ -29,6 +30,9 @@ func faultPrefix(ns string) string {
 // and the number that Windows clients look for. machine names this host to them.
 func WriteFault(w *Writer, h ResponseHeader, f *wsman.Fault, machine string) {
 	h.Action = f.Action
+	if h.Action == "" {
+		h.Action = wsman.ActionFaultWSMan
+	}
 	extra := h.Extra
 	h.Extra = func(w *Writer) {
 		writeNotUnderstood(w, f.NotUnderstood)

@@ -60,6 +60,8 @@ func TestDecodeArgsTakesWhatClientsSend(t *testing.T) {
 		"array of one":        {`<p:Many_string>x</p:Many_string>`, cim.Args{{Name: "Many_string", Value: []cim.Value{"x"}}}},
 		"array in pieces":     {`<p:Many_string>x</p:Many_string><p:One_uint8>1</p:One_uint8><p:many_string>y</p:many_string>`, cim.Args{{Name: "Many_string", Value: []cim.Value{"x", "y"}}, {Name: "One_uint8", Value: uint64(1)}}},
 		"null array":          {`<p:Many_string xsi:nil="true"/>`, nil},
+		"empty array":         {`<p:Many_uint16/>`, nil},
+		"null octets":         {`<p:Octets xsi:nil="true"/>`, nil},
 		"null in an array":    {`<p:Many_string xsi:nil="true"/><p:Many_string>x</p:Many_string>`, cim.Args{{Name: "Many_string", Value: []cim.Value{nil, "x"}}}},
 		"null output":         {`<p:Job xsi:nil="true"/>`, nil},
 		"octets in numbers":   {`<p:Octets>1</p:Octets><p:Octets>255</p:Octets>`, cim.Args{{Name: "Octets", Value: []cim.Value{uint64(1), uint64(255)}}}},

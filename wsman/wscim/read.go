@@ -22,14 +22,15 @@ type reader struct {
 	depth int
 }
 
-// value reads what is declared from all the elements of that name.
+// value reads what is declared from all the elements of that name. An array of one
+// NULL is a NULL array: there is no other way to write one.
 func (r reader) value(d decl, es []*soap.Element) (cim.Value, error) {
 	switch {
 	case !d.array && len(es) > 1:
 		return nil, errors.New("it is there more than once and is not an array")
-	case !d.array || len(es) == 1 && soap.IsNil(es[0]):
+	case !d.array:
 		return r.scalar(d, es[0])
-	case d.octets && len(es) == 1:
+	case d.octets && len(es) == 1 && !soap.IsNil(es[0]):
 		return readOctets(es[0])
 	}
 	list := make([]cim.Value, len(es))
@@ -39,6 +40,9 @@ func (r reader) value(d decl, es []*soap.Element) (cim.Value, error) {
 			return nil, fmt.Errorf("entry %d: %w", i+1, err)
 		}
 		list[i] = v
+	}
+	if len(list) == 1 && list[0] == nil {
+		return nil, nil
 	}
 	return list, nil
 }
