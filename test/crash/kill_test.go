@@ -1,0 +1,158 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/cim"
+	"twinlun/test/system"
+	"twinlun/wsman/client"
+)
+
+// rounds is how often the daemon is killed; TWINLUN_KILL_ROUNDS makes it more.
+func rounds(t *testing.T) int {
+	t.Helper()
+	if s := os.Getenv("TWINLUN_KILL_ROUNDS"); s != "" {
+		n, err := strconv.Atoi(s)
+		require.NoError(t, err)
+		return n
+	}
+	return 20
+}
+
+// seed is the one of this run; TWINLUN_SEED repeats another.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	if s := os.Getenv("TWINLUN_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+		return n
+	}
+	return rand.Uint64()
+}
+
+// TestKill kills the daemon at random moments while volumes are written and a
+// clone, a mirror's first copy or a group call is under way. After the restart
+// every flush that was answered is there, jobs end, and nothing is half made.
+func TestKill(t *testing.T) {
+	s := seed(t)
+	t.Logf("TWINLUN_SEED=%d", s)
+	r := rand.New(rand.NewPCG(s, 1))
+	d := system.Start(t)
+	histories := make([]*history, volumes)
+	for i := range histories {
+		histories[i] = &history{}
+		d.Must("volume", "create", source(i), "--size", fmt.Sprint(blocks*blockSize), "--export")
+	}
+	for round := range rounds(t) {
+		kind := kinds()[round%len(kinds())]
+		delay := time.Duration(r.Int64N(int64(kind.within)))
+		t.Logf("round %d: %s, killed after %s", round, kind.name, delay)
+		storm(t, d, histories, kind, fmt.Sprintf("r%d", round), delay, r.Uint64())
+		d.Run()
+		var content [volumes][]byte
+		for i, h := range histories {
+			content[i] = h.check(t, d, source(i), i)
+		}
+		settled(t, d)
+		kind.check(t, d, fmt.Sprintf("r%d", round), content)
+		tidy(t, d)
+	}
+}
+
+func source(i int) string { return fmt.Sprintf("src%d", i) }
+
+// storm writes to all volumes, sends the request, and kills the daemon.
+func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name string, delay time.Duration, seed uint64) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var wg sync.WaitGroup
+	for i, h := range histories {
+		disk, err := d.Disk(ctx, source(i))
+		require.NoError(t, err)
+		wg.Go(func() { h.work(ctx, disk, i, seed) })
+	}
+	c := d.Client()
+	paths, err := system.Volumes(ctx, c)
+	require.NoError(t, err)
+	sent := make(chan struct{})
+	wg.Go(func() {
+		close(sent)
+		_, _ = kind.request(ctx, d, c, paths, name) // the daemon may be gone before it answers
+	})
+	<-sent
+	pause(ctx, delay)
+	d.Kill()
+	cancel()
+	wg.Wait()
+}
+
+// pause lets the daemon work: the moment of the kill is what the test varies.
+func pause(ctx context.Context, delay time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, delay)
+	defer cancel()
+	<-ctx.Done()
+}
+
+// settled waits until no job runs and fails if one has failed.
+func settled(t *testing.T, d *system.Daemon) {
+	t.Helper()
+	c := d.Client()
+	require.Eventually(t, func() bool {
+		jobs, err := system.List(t.Context(), c, "CIM_ConcreteJob")
+		require.NoError(t, err)
+		for _, j := range jobs {
+			state, _ := j.Get("JobState").(uint64)
+			require.LessOrEqual(t, state, uint64(7), "job %v: %v", j.Get("Name"), j.Get("ErrorDescription"))
+			if state != 7 {
+				return false
+			}
+			require.EqualValues(t, 100, j.Get("PercentComplete"))
+		}
+		return true
+	}, time.Minute, 20*time.Millisecond)
+}
+
+// tidy ends all relationships and removes what they have made.
+func tidy(t *testing.T, d *system.Daemon) {
+	t.Helper()
+	c := d.Client()
+	for _, class := range []string{"CIM_GroupSynchronized", "CIM_StorageSynchronized"} {
+		all, err := system.List(t.Context(), c, class)
+		require.NoError(t, err)
+		for _, in := range all {
+			invoke(t, d, c, "CIM_ReplicationService", "ModifyReplicaSynchronization", system.Arg("Operation", 9), system.Arg("Synchronization", in.Path), system.Arg("Force", true))
+		}
+	}
+	groups, err := system.List(t.Context(), c, "CIM_ReplicationGroup")
+	require.NoError(t, err)
+	for _, g := range groups {
+		invoke(t, d, c, "CIM_ReplicationService", "DeleteGroup", system.Arg("ReplicationGroup", g.Path), system.Arg("RemoveElements", true))
+	}
+	paths, err := system.Volumes(t.Context(), c)
+	require.NoError(t, err)
+	for i := range volumes {
+		delete(paths, source(i))
+	}
+	for _, p := range paths {
+		invoke(t, d, c, "TWINLUN_ControllerConfigurationService", "HideVolume", system.Arg("Volume", p))
+		invoke(t, d, c, "CIM_StorageConfigurationService", "ReturnToStoragePool", system.Arg("TheElement", p))
+	}
+}
+
+func invoke(t *testing.T, d *system.Daemon, c *client.Client, class, method string, in ...cim.Arg) *cim.Reply {
+	t.Helper()
+	reply, err := d.Invoke(t.Context(), c, class, method, in...)
+	require.NoError(t, err)
+	require.Contains(t, []cim.Value{uint64(0), uint64(4096)}, reply.Return, "%s: %s", method, reply.Reason)
+	return reply
+}
