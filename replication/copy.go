@@ -25,9 +25,11 @@ func (s *Service) hydrate(ctx context.Context, rec pairRecord) {
 		return
 	}
 	defer s.releaseSlot()
-	var last int64
+	last := int64(-1) // what an earlier run had done does not count
 	err := s.pools[rec.Target.Pool].Hydrate(ctx, rec.Target.ID, s.cfg.rate(rec.Settings.CopyPriority), func(done, total int64) {
-		s.metrics.copied(rec.Type, done-last)
+		if last >= 0 {
+			s.metrics.copied(rec.Type, done-last)
+		}
 		last = done
 		s.progress(rec.ID, done, total)
 	})

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,6 +22,7 @@ type making struct {
 	instant time.Time // of the points in time
 	pairs   []*pair   // in the order of p.members, once they are built
 	owner   string
+	job     string  // that the commit makes
 	waiter  *tender // nil without a job
 }
 
@@ -30,10 +32,7 @@ func (s *Service) create(ctx context.Context, p *plan) (Result, error) {
 	defer p.hold.release()
 	m := &making{s: s, p: p, owner: ownerOf(ctx)}
 	whole := context.WithoutCancel(ctx)
-	if err := m.begin(whole); err != nil {
-		return Result{}, err
-	}
-	for _, step := range []func(context.Context) error{m.guardGiven, m.makeVolumes, m.guardNew, m.commit} {
+	for _, step := range []func(context.Context) error{m.begin, m.guardGiven, m.makeVolumes, m.guardNew, m.commit} {
 		if err := step(whole); err != nil {
 			m.rollBack(whole)
 			return Result{}, err
@@ -51,6 +50,12 @@ func (m *making) begin(ctx context.Context) error {
 		return m.s.failure("", err)
 	}
 	m.req = request{ID: id, Stage: stageMaking, Volumes: m.newVolumes()}
+	for _, mem := range m.p.members {
+		m.req.Pairs = append(m.req.Pairs, mem.id)
+	}
+	if g := m.p.group; g != nil {
+		m.req.Tie, m.req.Groups = g.id, g.made()
+	}
 	err = m.s.cfg.Store.Update(ctx, func(tx store.Tx) error { return put(tx, bucketRequests, id, m.req) })
 	if err != nil {
 		return m.s.failure("", err)
@@ -255,6 +260,7 @@ func (m *making) putRequest(tx store.Tx) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
+	m.job = j.ID
 	r := request{
 		ID: m.req.ID, Job: j.ID, Stage: stageCopying, Undo: true, Volumes: m.newVolumes(),
 		Keep: m.p.settings.ContinueOnError,
@@ -319,22 +325,48 @@ func (m *making) launch(ctx context.Context) {
 // rollBack deletes what was made. What cannot be deleted now is deleted by the
 // next Start: the record of the making stays until then.
 func (m *making) rollBack(ctx context.Context) {
+	if m.req.ID == "" {
+		return
+	}
 	for _, p := range m.pairs {
 		p.unhookTarget()
 	}
 	if err := m.s.undoMaking(ctx, m.req); err != nil {
 		m.s.log.Error("a request that failed is not undone yet", "request", m.req.ID, "err", err)
 	}
+	if m.job == "" {
+		return
+	}
+	err := m.s.jobs.End(ctx, m.job, uint32(KindFailed), errLostJob)
+	if err == nil {
+		err = m.s.jobs.Delete(ctx, m.job)
+	}
+	if err != nil && !errors.Is(err, job.ErrNotFound) {
+		m.s.log.Warn("the job of a request that failed remains", "job", m.job, "err", err)
+	}
 }
 
-// undoMaking deletes the volumes of a making and then its record.
+// undoMaking deletes the volumes of a making, then its record, and with it all that
+// a commit may have stored that seemed to fail.
 func (s *Service) undoMaking(ctx context.Context, r request) error {
 	for _, v := range slices.Backward(r.Volumes) {
 		if err := s.deleteVolume(ctx, v); err != nil {
 			return err
 		}
 	}
-	return s.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(bucketRequests, r.ID) })
+	return s.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		var errs []error
+		for _, id := range r.Pairs {
+			errs = append(errs, tx.Delete(bucketPairs, id))
+		}
+		for _, id := range r.Groups {
+			errs = append(errs, tx.Delete(bucketGroups, id))
+		}
+		if r.Tie != "" {
+			errs = append(errs, tx.Delete(bucketTies, r.Tie))
+		}
+		return errors.Join(append(errs, tx.Delete(bucketRequests, r.ID))...)
+	})
 }
 
 // deleteVolume deletes a volume that may be gone already.

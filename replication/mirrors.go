@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"twinlun/blockdev"
 	"twinlun/replication/copier"
@@ -23,6 +24,7 @@ type mirroring struct {
 
 	settle  sync.Once
 	settled chan struct{} // closed when the first copy is over
+	lost    chan struct{} // the target is; holds at most one
 	last    int64         // bytes copied as of the last Progress
 }
 
@@ -45,6 +47,10 @@ func (m *mirroring) Broken(err error) {
 	m.s.log.Error("a mirror is broken", "relationship", m.rec.ID, "target", string(m.rec.Target.ID), "err", err)
 	m.tell(change{event: pairstate.TargetLost, reason: reasonOf(err)})
 	m.settle.Do(func() { close(m.settled) })
+	select {
+	case m.lost <- struct{}{}:
+	default:
+	}
 }
 
 // Progress implements mirror.Events.
@@ -84,28 +90,79 @@ func (s *Service) firstMirror(ctx context.Context, rec pairRecord) {
 	m.serve(ctx)
 }
 
-// serve lets the mirror be until ctx ends, then stops it.
+// serve lets the mirror be until ctx ends, then stops it. When the target is
+// lost, it is looked for from time to time.
 func (m *mirroring) serve(ctx context.Context) {
-	<-ctx.Done()
-	m.m.Stop(context.WithoutCancel(ctx))
-	m.close()
+	defer m.close()
+	defer m.m.Stop(context.WithoutCancel(ctx))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.lost:
+		}
+		for wait := m.s.cfg.Reconnect; m.pause(ctx, wait); wait = min(2*wait, maxReconnect) {
+			if m.reconnect(ctx) {
+				break
+			}
+		}
+	}
+}
+
+// maxReconnect is the longest pause between two tries to reach a lost target.
+const maxReconnect = 10 * time.Minute
+
+// pause waits, or says that ctx has ended.
+func (m *mirroring) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// reconnect gives the mirror its target again if it can be opened. Whether it can
+// be written shows in the copy of what changed meanwhile.
+func (m *mirroring) reconnect(ctx context.Context) bool {
+	m.closeTarget()
+	dev, err := m.s.openRaw(ctx, m.rec.Target)
+	if err != nil {
+		m.s.log.Info("the target of a mirror is still lost", "relationship", m.rec.ID, "err", err)
+		return false
+	}
+	m.target = dev
+	m.tell(change{event: pairstate.TargetReturned})
+	if err := m.m.Reconnect(dev); err != nil {
+		m.tell(change{event: pairstate.TargetLost, reason: reasonOf(err)})
+		return false
+	}
+	return true
+}
+
+func (m *mirroring) closeTarget() {
+	if m.target == nil {
+		return
+	}
+	if err := m.target.Close(); err != nil {
+		m.s.log.Warn("the target of a mirror was not closed", "relationship", m.rec.ID, "err", err)
+	}
+	m.target = nil
 }
 
 func (m *mirroring) close() {
-	for _, d := range []blockdev.Device{m.source, m.target} {
-		if d == nil {
-			continue
-		}
-		if err := d.Close(); err != nil {
-			m.s.log.Warn("a volume of a mirror was not closed", "relationship", m.rec.ID, "err", err)
-		}
+	m.closeTarget()
+	if err := m.source.Close(); err != nil {
+		m.s.log.Warn("the source of a mirror was not closed", "relationship", m.rec.ID, "err", err)
 	}
 }
 
 // openMirror puts the hook of a mirror in place and lets it copy. A target that
 // cannot be opened is lost: the mirror then keeps track of changes only.
 func (s *Service) openMirror(ctx context.Context, rec pairRecord) (*mirroring, error) {
-	m := &mirroring{s: s, rec: rec, settled: make(chan struct{})}
+	m := &mirroring{s: s, rec: rec, settled: make(chan struct{}), lost: make(chan struct{}, 1)}
 	var lost error
 	var err error
 	if m.source, err = s.openRaw(ctx, rec.Source); err != nil {

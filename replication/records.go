@@ -48,7 +48,8 @@ type request struct {
 	Pairs []string // relationship IDs
 	// Volumes are the new ones: they go when the request is undone.
 	Volumes []VolumeRef
-	// Groups are what a group request made, likewise.
+	// Tie and Groups are what a group request made, likewise.
+	Tie    string   `json:",omitempty"`
 	Groups []string `json:",omitempty"`
 	// Keep leaves the pairs that succeed when others fail.
 	Keep bool `json:",omitempty"`

@@ -105,10 +105,15 @@ func (s *Service) finishEnds(ctx context.Context) error {
 	return nil
 }
 
-// rehook puts the hooks back on all targets. A mirror whose target cannot be
-// guarded is broken and will be copied anew; another target is only watched.
+// rehook puts the hooks back on all targets that are there. A mirror whose target
+// cannot be guarded is broken and will be copied anew; another target is only
+// watched.
 func (s *Service) rehook(ctx context.Context) error {
 	for _, r := range s.book.records() {
+		if s.pools[r.Target.Pool] == nil {
+			s.log.Warn("the pool of a target is not there", "relationship", r.ID, "pool", r.Target.Pool)
+			continue
+		}
 		err := s.hookTarget(ctx, s.book.pair(r.ID), r)
 		if err == nil {
 			continue
@@ -151,7 +156,7 @@ func (s *Service) restart(ctx context.Context) error {
 	recs := s.with(flowing)
 	ids := make([]string, 0, len(recs))
 	for _, r := range recs {
-		if p := s.book.pair(r.ID); p.idle() && (r.Type != pairstate.Mirror || p.guarded()) {
+		if s.canFlow(r) {
 			ids = append(ids, r.ID)
 		}
 	}
@@ -168,6 +173,20 @@ func (s *Service) restart(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// canFlow says whether something can be started for a relationship: its source is
+// there, and hosts cannot write to a mirror's target. A mirror's target that is
+// not there is no reason: changes must be kept track of.
+func (s *Service) canFlow(r pairRecord) bool {
+	p := s.book.pair(r.ID)
+	switch {
+	case s.pools[r.Source.Pool] == nil || !p.idle():
+		return false
+	case r.Type == pairstate.Mirror:
+		return p.guarded() || s.pools[r.Target.Pool] == nil
+	}
+	return s.pools[r.Target.Pool] != nil
 }
 
 // flowing says whether a restart starts something for a relationship.

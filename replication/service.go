@@ -41,6 +41,9 @@ type Config struct {
 	// in bytes a second; 0 means no limit. Low has half of it, high twice, urgent and
 	// 'not managed' no limit.
 	CopyRate int64
+	// Reconnect is how long after it was lost a mirror's target is looked
+	// for again; the pause doubles up to ten minutes. Default 30 s.
+	Reconnect time.Duration
 }
 
 // Service makes and keeps replicas. All methods may be called at the same time,
@@ -103,6 +106,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxCopies < 1 {
 		c.MaxCopies = 4
+	}
+	if c.Reconnect <= 0 {
+		c.Reconnect = 30 * time.Second
 	}
 	if c.MaxElements < 1 {
 		c.MaxElements = 1024
