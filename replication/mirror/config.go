@@ -30,6 +30,8 @@ type Config struct {
 	// Fresh says that the target read as zeros when its log was new, so that
 	// what the source does not hold need not be copied.
 	Fresh bool
+	// Region is the size of a region in bytes when the log is new; default 1 MiB.
+	Region int64
 	// Attach puts the hook into the source's write path (pool.Attach).
 	Attach func(blockdev.Hook) (detach func(), err error)
 

@@ -97,7 +97,9 @@ func checkTarget(source, target blockdev.Device) error {
 }
 
 func newMirror(ctx context.Context, c Config) (*Mirror, error) {
-	log, err := bitmap.Open(ctx, bitmap.Config{Store: c.Store, ID: c.ID, Size: c.Source.Size()})
+	log, err := bitmap.Open(ctx, bitmap.Config{
+		Store: c.Store, ID: c.ID, Size: c.Source.Size(), Region: c.Region,
+	})
 	if err != nil {
 		return nil, err
 	}
