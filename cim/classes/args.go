@@ -2,8 +2,8 @@ package classes
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 
 	"twinlun/cim"
 	"twinlun/replication"
@@ -13,7 +13,6 @@ import (
 // with zero values and checks once.
 type args struct {
 	*model
-	ctx  context.Context
 	call *cim.Call
 	err  error
 }
@@ -25,22 +24,29 @@ func (a *args) fail(kind replication.Kind, param, format string, v ...any) {
 	}
 }
 
-// failWith notes why an object could not be found, or that something broke.
+// failWith notes that what a parameter refers to is not there, or that it could
+// not be looked up.
 func (a *args) failWith(param string, err error) {
-	if a.err != nil || err == nil {
-		return
+	switch {
+	case a.err != nil || err == nil:
+	case missing(err):
+		a.fail(replication.KindInvalid, param, "%s", reasonOf(err))
+	default:
+		a.err = err
 	}
-	if e, ok := errors.AsType[*cim.Error](err); ok && e.Status == cim.StatusNotFound || missing(err) {
-		a.fail(replication.KindInvalid, param, "%v", err)
-		return
-	}
-	a.err = err
 }
 
 func (a *args) value(param string) cim.Value { return a.call.In.Get(param) }
 
 // given says whether a parameter has a value other than NULL.
 func (a *args) given(param string) bool { return a.value(param) != nil }
+
+// need fails unless a parameter has a value.
+func (a *args) need(param, what string) {
+	if !a.given(param) {
+		a.fail(replication.KindInvalid, param, "%s is needed", what)
+	}
+}
 
 // text is a string parameter, "" for NULL.
 func (a *args) text(param string) string {
@@ -54,13 +60,22 @@ func (a *args) number(param string) uint64 {
 	return n
 }
 
+// enumerated is a number of a value map in which NULL leaves the choice to the
+// service and 0 is reserved.
+func (a *args) enumerated(param string) uint64 {
+	n := a.number(param)
+	if n == 0 && a.given(param) {
+		a.fail(replication.KindInvalid, param, "0 is reserved")
+	}
+	return n
+}
+
 // flag is a boolean parameter, or def for NULL.
 func (a *args) flag(param string, def bool) bool {
-	b, ok := a.value(param).(bool)
-	if !ok {
-		return def
+	if b, ok := a.value(param).(bool); ok {
+		return b
 	}
-	return b
+	return def
 }
 
 // list is an array parameter, nil for NULL.
@@ -95,29 +110,31 @@ func (a *args) ref(param string) *cim.Path {
 }
 
 // volume is the volume that a parameter refers to; required.
-func (a *args) volume(param string) replication.VolumeRef {
-	return a.volumeRef(param, a.ref(param))
+func (a *args) volume(ctx context.Context, param string) replication.VolumeRef {
+	return a.volumeRef(ctx, param, a.ref(param))
 }
 
 // volumes are those that an array refers to, in its order.
-func (a *args) volumes(param string) []replication.VolumeRef {
+func (a *args) volumes(ctx context.Context, param string) []replication.VolumeRef {
 	var out []replication.VolumeRef
 	for i, v := range a.list(param) {
 		p, _ := v.(*cim.Path)
-		out = append(out, a.volumeRef(fmt.Sprintf("%s[%d]", param, i), p))
+		out = append(out, a.volumeRef(ctx, entry(param, i), p))
 	}
 	return out
 }
 
-func (a *args) volumeRef(param string, p *cim.Path) replication.VolumeRef {
+// entry names one entry of an array parameter.
+func entry(param string, i int) string { return fmt.Sprintf("%s[%d]", param, i) }
+
+func (a *args) volumeRef(ctx context.Context, param string, p *cim.Path) replication.VolumeRef {
 	if p == nil {
 		a.fail(replication.KindInvalid, param, "a reference to a storage volume is needed")
-		return replication.VolumeRef{}
 	}
 	if a.err != nil {
 		return replication.VolumeRef{}
 	}
-	v, err := a.volumeAt(a.ctx, p)
+	v, err := a.volumeAt(ctx, p)
 	a.failWith(param, err)
 	return refOf(v)
 }
@@ -129,29 +146,46 @@ func (a *args) pool(param string) string {
 		return ""
 	}
 	name, ok := localID(p, idPool)
-	if ok && a.isAncestor(p.Class, classStoragePool) && names(p, poolPath(name)) {
-		for _, known := range a.PoolNames {
-			if known == name {
-				return name
-			}
-		}
+	if !ok || !a.means(p, poolPath(name)) || !slices.Contains(a.PoolNames, name) {
+		a.fail(replication.KindInvalid, param, "there is no pool %s", p)
+		return ""
 	}
-	a.fail(replication.KindInvalid, param, "there is no pool %s", p)
-	return ""
+	return name
 }
 
 // group is the ID of the group that a parameter refers to, "" for NULL.
-func (a *args) group(param string) string {
+func (a *args) group(ctx context.Context, param string) string {
 	p := a.ref(param)
 	if p == nil || a.err != nil {
 		return ""
 	}
 	id, ok := localID(p, idGroup)
-	if !ok || !a.isAncestor(p.Class, classReplicationGroup) || !names(p, groupPath(id)) {
+	if !ok || !a.means(p, groupPath(id)) {
 		a.fail(replication.KindInvalid, param, "%s is not a replication group of this system", p)
 		return ""
 	}
-	_, err := a.Groups.Group(a.ctx, id)
+	_, err := a.Groups.Group(ctx, id)
 	a.failWith(param, err)
 	return id
+}
+
+// local fails unless an access point is NULL or on this system.
+func (a *args) local(param string) {
+	p := a.ref(param)
+	if p == nil {
+		return
+	}
+	class := a.Schema.Class(p.Class)
+	key := "SystemName"
+	switch {
+	case class.IsA("CIM_ServiceAccessPoint"):
+	case class.IsA("CIM_System"):
+		key = "Name"
+	default:
+		a.fail(replication.KindInvalid, param, "%s is not an access point", p)
+		return
+	}
+	if system, _ := p.Key(key).(string); system != a.System {
+		a.fail(replication.KindNotSupported, param, "%s is not on this system: remote replication is not supported", p)
+	}
 }

@@ -5,6 +5,7 @@
 package classes
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -19,7 +20,7 @@ const Namespace = "root/cimv2/storage/iscsitarget"
 // InteropNamespace is where profiles and services must be found (SMI-S).
 const InteropNamespace = "root/interop"
 
-// Config is what the classes stand on.
+// Config is what the classes stand on. All of it but Version is needed.
 type Config struct {
 	Schema *cim.Schema
 	System string // name of this machine, key of the ComputerSystem
@@ -47,9 +48,25 @@ type model struct {
 	started time.Time
 }
 
+// check fails where something is missing that the classes cannot do without.
+func (c Config) check() error {
+	switch {
+	case c.Schema == nil, c.Portals == nil, c.Time == nil, c.Logger == nil:
+		return errors.New("classes: Schema, Portals, Time and Logger are needed")
+	case c.System == "", len(c.PoolNames) == 0:
+		return errors.New("classes: the system needs a name and at least one pool")
+	case c.Replicator == nil, c.Relationships == nil, c.Groups == nil, c.Volumes == nil, c.Pools == nil, c.Jobs == nil, c.Exports == nil:
+		return errors.New("classes: a backend is missing")
+	}
+	return nil
+}
+
 // All makes the provider of each class that is served. It fails where the schema
-// lacks one of them.
+// lacks one of them, or the Config something.
 func All(c Config) ([]provider.Provider, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	m := &model{Config: c, started: c.Time()}
 	b := &registry{model: m}
 	for _, register := range []func(*registry){

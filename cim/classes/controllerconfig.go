@@ -3,14 +3,10 @@ package classes
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
-	"twinlun/blockdev"
 	"twinlun/blockdev/export"
-	"twinlun/blockdev/pool"
 	"twinlun/cim"
 	"twinlun/replication"
 )
@@ -28,11 +24,12 @@ func controllerConfigurationService(r *registry) {
 const (
 	invalidLogicalUnit = 4097
 	invalidTargetPort  = 4099
+	invalidPermission  = 4100 // ExposePaths
 )
 
 func exposeVolume(ctx context.Context, a *args) (*cim.Reply, error) {
 	req := export.Request{
-		Volume: exportRef(a.volume("Volume")), Initiators: a.texts("InitiatorPortIDs"),
+		Volume: exportRef(a.volume(ctx, "Volume")), Initiators: a.texts("InitiatorPortIDs"),
 		User: a.text("ChapUser"), Secret: a.text("ChapSecret"), ReadOnly: a.flag("ReadOnly", false),
 	}
 	if a.err != nil {
@@ -42,13 +39,11 @@ func exposeVolume(ctx context.Context, a *args) (*cim.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return done(
-		cim.Arg{Name: "ProtocolController", Value: a.controllerPath(e)},
-		cim.Arg{Name: "TargetName", Value: e.Target}), nil
+	return done(out("ProtocolController", a.controllerPath(e.Volume)), out("TargetName", e.Target)), nil
 }
 
 func hideVolume(ctx context.Context, a *args) (*cim.Reply, error) {
-	v, initiators := a.volume("Volume"), a.texts("InitiatorPortIDs")
+	v, initiators := a.volume(ctx, "Volume"), a.texts("InitiatorPortIDs")
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -71,69 +66,29 @@ func exposePaths(ctx context.Context, a *args) (*cim.Reply, error) {
 		_, before := a.Exports.Export(ctx, req.Volume)
 		e, err := a.Exports.Expose(ctx, req)
 		if err != nil {
-			return nil, errors.Join(err, a.hideAll(ctx, fresh))
+			a.hideAll(context.WithoutCancel(ctx), fresh)
+			return nil, err
 		}
-		if before != nil {
+		if missing(before) {
 			fresh = append(fresh, req.Volume)
 		}
-		made = append(made, a.controllerPath(e))
+		made = append(made, a.controllerPath(e.Volume))
 	}
-	return done(cim.Arg{Name: "ProtocolControllers", Value: made}), nil
+	return done(out("ProtocolControllers", made)), nil
 }
 
 // hideAll takes back what was exposed before a later one failed.
-func (a *args) hideAll(ctx context.Context, volumes []export.VolumeRef) error {
-	var errs []error
+func (a *args) hideAll(ctx context.Context, volumes []export.VolumeRef) {
 	for _, v := range volumes {
-		errs = append(errs, a.Exports.Hide(ctx, v, nil))
+		if err := a.Exports.Hide(ctx, v, nil); err != nil {
+			a.Logger.Error("a volume stays exposed", "volume", v.ID, "err", err)
+		}
 	}
-	return errors.Join(errs...)
 }
 
 // exposures reads and checks the parameters of ExposePaths.
 func (a *args) exposures(ctx context.Context) []export.Request {
-	volumes := a.logicalUnits(ctx)
-	a.checkLUNs(len(volumes))
-	a.checkPorts(volumes)
-	access := a.list("DeviceAccesses")
-	if len(access) != 0 && len(access) != len(volumes) {
-		a.fail(replication.KindInvalid, "DeviceAccesses", "there are %d for %d volumes", len(access), len(volumes))
-	}
-	var requests []export.Request
-	for i, v := range volumes {
-		r := export.Request{Volume: v, Initiators: a.texts("InitiatorPortIDs")}
-		if i < len(access) {
-			r.ReadOnly = a.readOnly(fmt.Sprintf("DeviceAccesses[%d]", i), access[i])
-		}
-		requests = append(requests, r)
-	}
-	return requests
-}
-
-func (a *args) readOnly(param string, access cim.Value) bool {
-	switch access {
-	case cim.Value(uint64(accessReadWrite)):
-		return false
-	case cim.Value(uint64(accessReadOnly)):
-		return true
-	}
-	a.fail(replication.KindInvalid, param, "access is 2 (read and write) or 3 (read only)")
-	return false
-}
-
-// logicalUnits are the volumes that LUNames name by StorageVolume.Name, or that
-// ProtocolControllers serve where there are no names.
-func (a *args) logicalUnits(ctx context.Context) []export.VolumeRef {
-	var volumes []export.VolumeRef
-	for i, name := range a.texts("LUNames") {
-		v, err := a.volumeByID(ctx, pool.VolumeID(strings.ToLower(name)))
-		if err != nil && missing(err) {
-			a.fail(invalidLogicalUnit, fmt.Sprintf("LUNames[%d]", i), "no volume has the name %q", name)
-		}
-		a.failWith("LUNames", err)
-		volumes = append(volumes, exportRef(refOf(v)))
-	}
-	controllers := a.controllers(ctx)
+	volumes, controllers := a.namedUnits(ctx), a.controllers(ctx)
 	if len(volumes) == 0 {
 		volumes = controllers
 	}
@@ -145,6 +100,45 @@ func (a *args) logicalUnits(ctx context.Context) []export.VolumeRef {
 	if len(volumes) == 0 {
 		a.fail(invalidLogicalUnit, "LUNames", "at least one volume is needed")
 	}
+	a.checkLUNs(len(volumes))
+	a.checkPorts(ctx, volumes)
+	access := a.accesses(len(volumes))
+	var requests []export.Request
+	for i, v := range volumes {
+		requests = append(requests, export.Request{Volume: v, Initiators: a.texts("InitiatorPortIDs"), ReadOnly: access[i]})
+	}
+	return requests
+}
+
+// accesses says of each volume whether initiators may only read it.
+func (a *args) accesses(volumes int) []bool {
+	const param = "DeviceAccesses"
+	list, readOnly := a.list(param), make([]bool, volumes)
+	if len(list) != 0 && len(list) != volumes {
+		a.fail(replication.KindInvalid, param, "there are %d for %d volumes", len(list), volumes)
+		return readOnly
+	}
+	for i, v := range list {
+		n, _ := v.(uint64)
+		readOnly[i] = n == accessReadOnly
+		if n != accessReadOnly && n != accessReadWrite {
+			a.fail(invalidPermission, entry(param, i), "access is 2 (read and write) or 3 (read only)")
+		}
+	}
+	return readOnly
+}
+
+// namedUnits are the volumes that LUNames name by StorageVolume.Name.
+func (a *args) namedUnits(ctx context.Context) []export.VolumeRef {
+	var volumes []export.VolumeRef
+	for i, name := range a.texts("LUNames") {
+		v, err := a.volumeByID(ctx, volumeNamed(name))
+		if missing(err) {
+			a.fail(invalidLogicalUnit, entry("LUNames", i), "no volume has the name %q", name)
+		}
+		a.failWith(entry("LUNames", i), err)
+		volumes = append(volumes, exportRef(refOf(v)))
+	}
 	return volumes
 }
 
@@ -152,15 +146,14 @@ func (a *args) logicalUnits(ctx context.Context) []export.VolumeRef {
 func (a *args) controllers(ctx context.Context) []export.VolumeRef {
 	var volumes []export.VolumeRef
 	for i, v := range a.list("ProtocolControllers") {
-		p, _ := v.(*cim.Path)
-		if p == nil || a.err != nil {
+		param := entry("ProtocolControllers", i)
+		p, ok := v.(*cim.Path)
+		if !ok {
+			a.fail(replication.KindInvalid, param, "a reference to a controller is needed")
 			continue
 		}
 		e, err := a.exportAt(ctx, p)
-		if err == nil && !names(p, a.controllerPath(e)) {
-			err = notFound(p)
-		}
-		a.failWith(fmt.Sprintf("ProtocolControllers[%d]", i), err)
+		a.failWith(param, err)
 		volumes = append(volumes, e.Volume)
 	}
 	return volumes
@@ -174,40 +167,60 @@ func (a *args) checkLUNs(volumes int) {
 	}
 	for i, n := range numbers {
 		if lun, err := strconv.ParseUint(n, 16, 64); n != "" && (err != nil || lun != 0) {
-			a.fail(replication.KindNotSupported, fmt.Sprintf("DeviceNumbers[%d]", i), "%q: each volume is LUN 0 of a target of its own", n)
+			a.fail(replication.KindNotSupported, entry("DeviceNumbers", i), "%q: each volume is LUN 0 of a target of its own", n)
 		}
 	}
 }
 
 // checkPorts fails unless the target ports that are given are those of the
 // volumes.
-func (a *args) checkPorts(volumes []export.VolumeRef) {
+func (a *args) checkPorts(ctx context.Context, volumes []export.VolumeRef) {
 	for i, port := range a.texts("TargetPortIDs") {
-		known := false
-		for _, v := range volumes {
-			e, err := a.Exports.Export(a.ctx, v)
-			known = known || err == nil && (port == portName(e) || port == e.Target)
+		isPort := func(v export.VolumeRef) bool {
+			e, err := a.Exports.Export(ctx, v)
+			return err == nil && (port == portName(e) || port == e.Target)
 		}
-		if !known {
-			a.fail(invalidTargetPort, fmt.Sprintf("TargetPortIDs[%d]", i), "%q is not a target port of the volume: ports come with the volume", port)
+		if !slices.ContainsFunc(volumes, isPort) {
+			a.fail(invalidTargetPort, entry("TargetPortIDs", i), "%q is not a target port of the volume: ports come with the volume", port)
 		}
 	}
 }
 
+// hidePaths takes initiators away from controllers, or with none given hides
+// their volumes. The controllers that still stand are returned.
 func hidePaths(ctx context.Context, a *args) (*cim.Reply, error) {
-	if len(a.list("ProtocolControllers")) != 1 {
-		a.fail(replication.KindInvalid, "ProtocolControllers", "exactly one is needed")
+	volumes := a.controllers(ctx)
+	if len(volumes) == 0 {
+		a.fail(replication.KindInvalid, "ProtocolControllers", "at least one is needed")
 	}
-	volumes := a.logicalUnits(ctx)
-	a.checkPorts(volumes)
+	named := a.namedUnits(ctx)
+	for i, v := range named {
+		if !slices.Contains(volumes, v) {
+			a.fail(invalidLogicalUnit, entry("LUNames", i), "the volume is not that of a controller given")
+		}
+	}
+	hidden := volumes
+	if len(named) > 0 {
+		hidden = named
+	}
+	a.checkPorts(ctx, volumes)
 	if a.err != nil {
 		return nil, a.err
 	}
-	for _, v := range volumes {
-		err := a.Exports.Hide(ctx, v, a.texts("InitiatorPortIDs"))
-		if err != nil && !blockdev.Is(err, blockdev.KindNotFound) {
-			return nil, err
+	var errs []error
+	var standing []cim.Value
+	for _, v := range hidden {
+		if err := a.Exports.Hide(ctx, v, a.texts("InitiatorPortIDs")); err != nil && !missing(err) {
+			errs = append(errs, err)
 		}
 	}
-	return done(cim.Arg{Name: "ProtocolControllers", Value: a.list("ProtocolControllers")}), nil
+	for _, v := range volumes {
+		if _, err := a.Exports.Export(ctx, v); err == nil {
+			standing = append(standing, a.controllerPath(v))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return done(out("ProtocolControllers", standing)), nil
 }

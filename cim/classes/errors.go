@@ -11,30 +11,56 @@ import (
 	"twinlun/replication/job"
 )
 
-// deviceKinds says which return code a failure of the block layer is.
-var deviceKinds = map[blockdev.Kind]replication.Kind{
-	blockdev.KindInvalid:     replication.KindInvalid,
-	blockdev.KindOutOfRange:  replication.KindInvalid,
-	blockdev.KindNotFound:    replication.KindInvalid,
-	blockdev.KindExists:      replication.KindInvalid,
-	blockdev.KindBusy:        replication.KindInUse,
-	blockdev.KindUnsupported: replication.KindNotSupported,
-	blockdev.KindNoSpace:     replication.KindFailed,
-	blockdev.KindReadOnly:    replication.KindFailed,
-	blockdev.KindIO:          replication.KindFailed,
-	blockdev.KindClosed:      replication.KindFailed,
+// deviceFailure says which return code a failure of the block layer is, and
+// whether its cause is something that a client can mend. Other causes name files
+// and system calls; they are for the log.
+type deviceFailure struct {
+	kind replication.Kind
+	tell bool
+}
+
+func deviceFailures() map[blockdev.Kind]deviceFailure {
+	return map[blockdev.Kind]deviceFailure{
+		blockdev.KindInvalid:     {replication.KindInvalid, true},
+		blockdev.KindOutOfRange:  {replication.KindInvalid, true},
+		blockdev.KindNotFound:    {replication.KindInvalid, true},
+		blockdev.KindExists:      {replication.KindInvalid, true},
+		blockdev.KindBusy:        {replication.KindInUse, true},
+		blockdev.KindUnsupported: {replication.KindNotSupported, true},
+		blockdev.KindNoSpace:     {replication.KindFailed, false},
+		blockdev.KindReadOnly:    {replication.KindFailed, false},
+		blockdev.KindIO:          {replication.KindFailed, false},
+		blockdev.KindClosed:      {replication.KindFailed, false},
+	}
 }
 
 // replyOf turns the failure of a method into a return code with a reason. What
 // it does not know is an internal error: its detail is for the log only.
 func replyOf(err error) (*cim.Reply, error) {
 	if e, ok := errors.AsType[*replication.Error](err); ok {
-		return &cim.Reply{Return: uint64(e.Kind), Reason: e.Error()}, nil
+		kind := e.Kind
+		if kind == 0 {
+			kind = replication.KindUnknown // 0 would be success
+		}
+		return &cim.Reply{Return: uint64(kind), Reason: reasonOf(e)}, nil
 	}
-	if e, ok := errors.AsType[*blockdev.Error](err); ok && e.Kind != blockdev.KindInternal {
-		return &cim.Reply{Return: uint64(deviceKinds[e.Kind]), Reason: e.Error()}, nil
+	if e, ok := errors.AsType[*blockdev.Error](err); ok {
+		if f, known := deviceFailures()[e.Kind]; known {
+			return &cim.Reply{Return: uint64(f.kind), Reason: reasonOf(e)}, nil
+		}
 	}
 	return nil, statusOf(err)
+}
+
+// reasonOf is what a client is told of a failure that it has a code for.
+func reasonOf(err error) string {
+	if e, ok := errors.AsType[*replication.Error](err); ok {
+		return (&replication.Error{Param: e.Param, Msg: e.Msg}).Error()
+	}
+	if e, ok := errors.AsType[*blockdev.Error](err); ok && !deviceFailures()[e.Kind].tell {
+		return (&blockdev.Error{Kind: e.Kind, Op: e.Op}).Error()
+	}
+	return err.Error()
 }
 
 // notSupported is the reply of what is not carried out.
@@ -51,13 +77,16 @@ func statusOf(err error) error {
 		return err
 	}
 	if missing(err) {
-		return cim.Errorf(cim.StatusNotFound, "%v", err)
+		return cim.Errorf(cim.StatusNotFound, "%s", reasonOf(err))
 	}
 	return cim.Internal(err)
 }
 
-// missing says whether a layer below found no such object.
+// missing says whether a lookup found no such object.
 func missing(err error) bool {
+	if e, ok := errors.AsType[*cim.Error](err); ok {
+		return e.Status == cim.StatusNotFound
+	}
 	if e, ok := errors.AsType[*replication.Error](err); ok {
 		return e.Kind == replication.KindInvalid
 	}

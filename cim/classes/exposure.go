@@ -2,25 +2,12 @@ package classes
 
 import (
 	"context"
-	"fmt"
+	"slices"
+	"strings"
 
 	"twinlun/blockdev/export"
-	"twinlun/blockdev/pool"
 	"twinlun/cim"
 )
-
-func (m *model) eachExport(ctx context.Context, f func(export.Export) error) error {
-	exports, err := m.Exports.Exports(ctx)
-	if err != nil {
-		return err
-	}
-	for _, e := range exports {
-		if err := f(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // scsiProtocolController shows the target of each exposed volume.
 func scsiProtocolController(r *registry) {
@@ -29,8 +16,9 @@ func scsiProtocolController(r *registry) {
 	s.fill = func(b *cim.Builder, e export.Export) {
 		setHealthy(b)
 		m.setHosted(b, classController, "DeviceID", string(e.Volume.ID))
-		b.Set("Name", e.Target).Set("NameFormat", 3).Set("ElementName", e.Target).Set("MaxUnitsControlled", 1).
-			Set("EnabledState", enabled).Set("RequestedState", 5).
+		b.Set("Name", e.Target).Set("NameFormat", controllerISCSIName).Set("ElementName", e.Target).
+			Set("MaxUnitsControlled", 1).Set("InstallDate", cim.TimeValue(e.Created)).
+			Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("TargetName", e.Target).Set("NumberOfSessions", e.Sessions)
 		if e.User != "" {
 			b.Set("ChapUser", e.User)
@@ -42,52 +30,90 @@ func scsiProtocolController(r *registry) {
 	r.add(s)
 }
 
+// exportAt finds the exposed volume whose controller a path names.
 func (m *model) exportAt(ctx context.Context, p *cim.Path) (export.Export, error) {
-	id, _ := p.Key("DeviceID").(string)
-	v, err := m.volumeByID(ctx, pool.VolumeID(id))
+	id := m.deviceID(p, classController)
+	if id == "" {
+		return export.Export{}, notFound(p)
+	}
+	v, err := m.volumeByID(ctx, id)
 	if err != nil {
 		return export.Export{}, err
 	}
 	return m.Exports.Export(ctx, exportRef(refOf(v)))
 }
 
-// Values of DeviceAccess (CIM 2.49).
+// Values of what is shown of iSCSI (CIM 2.49).
 const (
-	accessReadWrite = 2
-	accessReadOnly  = 3
+	controllerISCSIName = 3 // SCSIProtocolController.NameFormat
+	roleTarget          = 3 // iSCSIProtocolEndpoint.Role
+	connectionISCSI     = 7 // SCSIProtocolEndpoint.ConnectionType
+	otherIFType         = 1 // ProtocolEndpoint.ProtocolIFType
+	hardwareISCSIName   = 5 // StorageHardwareID.IDType
+	accessReadWrite     = 2 // DeviceAccess
+	accessReadOnly      = 3 // DeviceAccess
+	unitActive          = 2 // AccessState
 )
+
+func accessOf(e export.Export) int {
+	if e.ReadOnly {
+		return accessReadOnly
+	}
+	return accessReadWrite
+}
 
 // protocolControllerForUnit ties each target to its volume, which is LUN 0.
 func protocolControllerForUnit(r *registry) {
 	m := r.model
-	r.add(&association{
-		class: r.class("TWINLUN_ProtocolControllerForUnit"), near: "Antecedent", far: "Dependent",
-		all: func(ctx context.Context, yield links) error {
-			return m.eachExport(ctx, func(e export.Export) error {
-				access := accessReadWrite
-				if e.ReadOnly {
-					access = accessReadOnly
-				}
-				set := func(b *cim.Builder) {
-					b.Set("DeviceNumber", "0").Set("DeviceAccess", access).Set("AccessState", 2)
-				}
-				return yield(link{near: m.controllerPath(e), far: m.volumePath(e.Volume.ID), set: set})
-			})
-		},
-	})
+	a := &association{class: r.class("TWINLUN_ProtocolControllerForUnit"), near: "Antecedent", far: "Dependent"}
+	give := func(e export.Export, yield links) error {
+		set := func(b *cim.Builder) {
+			b.Set("DeviceNumber", "0").Set("DeviceAccess", accessOf(e)).Set("AccessState", unitActive)
+		}
+		return yield(link{near: m.controllerPath(e.Volume), far: m.volumePath(e.Volume.ID), set: set})
+	}
+	a.all = func(ctx context.Context, yield links) error {
+		return each(ctx, m.Exports.Exports, func(e export.Export) error { return give(e, yield) })
+	}
+	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
+		id := m.deviceID(object, object.Class)
+		if id == "" || object.Class != classController && object.Class != classStorageVolume {
+			return nil
+		}
+		v, err := m.volumeByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		e, err := m.Exports.Export(ctx, exportRef(refOf(v)))
+		if err != nil {
+			return err
+		}
+		return give(e, yield)
+	}
+	r.add(a)
 }
 
-// iscsiProtocolEndpoint shows the target port of each target. Its name is that
-// of an iSCSI target port: the target's name, t, and the portal group's tag.
+// portSuffix is what an iSCSI target port's name has behind the name of the
+// target: the tag of its portal group, of which there is one (RFC 7143 section
+// 4.4.3).
+const portSuffix = ",t,0x0001"
+
+// portalGroup is that tag in the form of CIM_iSCSIProtocolEndpoint.Identifier:
+// 12 hexadecimal digits.
+const portalGroup = "000000000001"
+
+func portName(e export.Export) string { return e.Target + portSuffix }
+
+// iscsiProtocolEndpoint shows the target port of each target.
 func iscsiProtocolEndpoint(r *registry) {
 	m := r.model
 	s := &source[export.Export]{class: r.class(classEndpoint), list: m.Exports.Exports}
 	s.find = func(ctx context.Context, p *cim.Path) (export.Export, error) {
+		name, _ := p.Key("Name").(string)
+		target, ok := strings.CutSuffix(name, portSuffix)
 		exports, err := m.Exports.Exports(ctx)
-		for _, e := range exports {
-			if p.Key("Name") == cim.Value(portName(e)) {
-				return e, nil
-			}
+		if i := slices.IndexFunc(exports, func(e export.Export) bool { return ok && e.Target == target }); i >= 0 {
+			return exports[i], err
 		}
 		if err == nil {
 			err = notFound(p)
@@ -97,38 +123,30 @@ func iscsiProtocolEndpoint(r *registry) {
 	s.fill = func(b *cim.Builder, e export.Export) {
 		setHealthy(b)
 		m.setHosted(b, classEndpoint, "Name", portName(e))
-		b.Set("NameFormat", "iSCSI Name").Set("Identifier", fmt.Sprintf("%#04x", portalGroup)).Set("Role", 3).
-			Set("ConnectionType", 7).Set("ProtocolIFType", 1).Set("OtherTypeDescription", "iSCSI").
-			Set("EnabledState", enabled).Set("ElementName", e.Target).
+		b.Set("NameFormat", "iSCSI Name").Set("ElementName", e.Target).
+			Set("Identifier", portalGroup).Set("Role", roleTarget).Set("ConnectionType", connectionISCSI).
+			Set("ProtocolIFType", otherIFType).Set("OtherTypeDescription", "iSCSI").
+			Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("TargetName", e.Target).Set("PortalAddresses", m.Portals())
 	}
 	r.add(s)
 }
-
-// portalGroup is the tag of the one portal group.
-const portalGroup = 1
-
-func portName(e export.Export) string { return fmt.Sprintf("%s,t,%#04x", e.Target, portalGroup) }
 
 // storageHardwareID shows the initiators that are on the list of some volume.
 func storageHardwareID(r *registry) {
 	m := r.model
 	s := &source[string]{class: r.class("TWINLUN_StorageHardwareID"), list: m.initiators}
 	s.find = func(ctx context.Context, p *cim.Path) (string, error) {
-		name, _ := localID(p, idHardware)
+		name, ok := localID(p, idHardware)
 		known, err := m.initiators(ctx)
-		for _, k := range known {
-			if k == name {
-				return k, nil
-			}
-		}
-		if err == nil {
+		if err == nil && (!ok || !slices.Contains(known, name)) {
 			err = notFound(p)
 		}
-		return "", err
+		return name, err
 	}
 	s.fill = func(b *cim.Builder, name string) {
-		b.Set("InstanceID", idHardware+name).Set("StorageID", name).Set("IDType", 5).Set("ElementName", name)
+		b.Set("InstanceID", idHardware+name).Set("ElementName", name).
+			Set("StorageID", name).Set("IDType", hardwareISCSIName)
 	}
 	r.add(s)
 }
@@ -137,7 +155,7 @@ func storageHardwareID(r *registry) {
 func (m *model) initiators(ctx context.Context) ([]string, error) {
 	var all []string
 	seen := map[string]bool{}
-	err := m.eachExport(ctx, func(e export.Export) error {
+	err := each(ctx, m.Exports.Exports, func(e export.Export) error {
 		for _, name := range e.Initiators {
 			if !seen[name] {
 				seen[name] = true

@@ -2,13 +2,11 @@ package classes
 
 import (
 	"context"
+	"slices"
 
-	"twinlun/blockdev/pool"
 	"twinlun/cim"
 	"twinlun/replication"
 )
-
-func volumeID(s string) pool.VolumeID { return pool.VolumeID(s) }
 
 func replicationGroup(r *registry) {
 	m := r.model
@@ -18,10 +16,13 @@ func replicationGroup(r *registry) {
 			b.Set("InstanceID", idGroup+g.ID).Set("ElementName", g.Name).Set("Caption", g.Name).
 				Set("Persistent", g.Persistent).Set("DeleteOnEmptyElement", g.DeleteOnEmptyElement).
 				Set("DeleteOnUnassociated", g.DeleteOnUnassociated).Set("ConsistentPointInTime", g.ConsistentPointInTime).
-				Set("SupportedSyncTypes", []uint16{6, 7, 8})
+				Set("ReservedAs", sourceOrTarget).Set("SupportedSyncTypes", []uint16{6, 7, 8})
 		},
 	})
 }
+
+// sourceOrTarget is the one value of ReservedAs that groups have.
+const sourceOrTarget = 4
 
 func (m *model) groupAt(ctx context.Context, p *cim.Path) (replication.Group, error) {
 	id, ok := localID(p, idGroup)
@@ -31,29 +32,30 @@ func (m *model) groupAt(ctx context.Context, p *cim.Path) (replication.Group, er
 	return m.Groups.Group(ctx, id)
 }
 
-func (m *model) eachGroup(ctx context.Context, f func(replication.Group) error) error {
-	groups, err := m.Groups.Groups(ctx)
-	if err != nil {
-		return err
-	}
-	for _, g := range groups {
-		if err := f(g); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
+// hostedCollection lists the groups of the system.
 func hostedCollection(r *registry) {
 	m := r.model
-	r.add(&association{
-		class: r.class("TWINLUN_HostedCollection"), near: "Antecedent", far: "Dependent",
-		all: func(ctx context.Context, yield links) error {
-			return m.eachGroup(ctx, func(g replication.Group) error {
-				return yield(link{near: m.systemPath(), far: groupPath(g.ID)})
-			})
-		},
-	})
+	a := &association{class: r.class("TWINLUN_HostedCollection"), near: "Antecedent", far: "Dependent"}
+	give := func(g replication.Group, yield links) error {
+		return yield(link{near: m.systemPath(), far: groupPath(g.ID)})
+	}
+	a.all = func(ctx context.Context, yield links) error {
+		return each(ctx, m.Groups.Groups, func(g replication.Group) error { return give(g, yield) })
+	}
+	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
+		switch object.Class {
+		case classComputerSystem:
+			return a.all(ctx, yield)
+		case classReplicationGroup:
+			g, err := m.groupAt(ctx, object)
+			if err != nil {
+				return err
+			}
+			return give(g, yield)
+		}
+		return nil
+	}
+	r.add(a)
 }
 
 // orderedMemberOfCollection lists the members of groups; AssignedSequence counts
@@ -61,27 +63,40 @@ func hostedCollection(r *registry) {
 func orderedMemberOfCollection(r *registry) {
 	m := r.model
 	a := &association{class: r.class("TWINLUN_OrderedMemberOfCollection"), near: "Collection", far: "Member"}
-	give := func(g replication.Group, yield links) error {
-		for i, v := range g.Members {
-			set := func(b *cim.Builder) { b.Set("AssignedSequence", i+1) }
-			if err := yield(link{near: groupPath(g.ID), far: m.volumePath(v.ID), set: set}); err != nil {
+	give := func(g replication.Group, i int, yield links) error {
+		set := func(b *cim.Builder) { b.Set("AssignedSequence", i+1) }
+		return yield(link{near: groupPath(g.ID), far: m.volumePath(g.Members[i].ID), set: set})
+	}
+	giveAll := func(g replication.Group, yield links) error {
+		for i := range g.Members {
+			if err := give(g, i, yield); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return m.eachGroup(ctx, func(g replication.Group) error { return give(g, yield) })
+		return each(ctx, m.Groups.Groups, func(g replication.Group) error { return giveAll(g, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
-		if object.Class != classReplicationGroup {
-			return a.all(ctx, yield)
+		switch object.Class {
+		case classReplicationGroup:
+			g, err := m.groupAt(ctx, object)
+			if err != nil {
+				return err
+			}
+			return giveAll(g, yield)
+		case classStorageVolume:
+			id := m.deviceID(object, classStorageVolume)
+			return each(ctx, m.Groups.Groups, func(g replication.Group) error {
+				i := slices.IndexFunc(g.Members, func(v replication.VolumeRef) bool { return v.ID == id })
+				if i < 0 {
+					return nil
+				}
+				return give(g, i, yield)
+			})
 		}
-		g, err := m.groupAt(ctx, object)
-		if err != nil {
-			return err
-		}
-		return give(g, yield)
+		return nil
 	}
 	r.add(a)
 }

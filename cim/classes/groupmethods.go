@@ -2,6 +2,7 @@ package classes
 
 import (
 	"context"
+	"slices"
 
 	"twinlun/cim"
 	"twinlun/replication"
@@ -15,12 +16,10 @@ const (
 
 func createGroup(ctx context.Context, a *args) (*cim.Reply, error) {
 	a.local("ServiceAccessPoint")
-	a.settings("ReplicationSettingData")
-	if a.given("ReservedAs") && a.number("ReservedAs") != 4 {
-		a.fail(replication.KindNotSupported, "ReservedAs", "a group is always both source and target (4)")
-	}
+	a.noSettings()
+	a.checkReservedAs()
 	spec := replication.GroupSpec{
-		Name: a.text("GroupName"), Members: a.volumes("Members"), Persistent: a.flag("Persistent", true),
+		Name: a.text("GroupName"), Members: a.volumes(ctx, "Members"), Persistent: a.flag("Persistent", true),
 		DeleteOnEmptyElement: a.flag("DeleteOnEmptyElement", false), DeleteOnUnassociated: a.flag("DeleteOnUnassociated", false),
 	}
 	if a.err != nil {
@@ -33,85 +32,91 @@ func createGroup(ctx context.Context, a *args) (*cim.Reply, error) {
 	return done(cim.Arg{Name: "ReplicationGroup", Value: groupPath(g.ID)}), nil
 }
 
+// checkReservedAs fails unless the group may be both source and target.
+func (a *args) checkReservedAs() {
+	switch n := a.enumerated("ReservedAs"); n {
+	case 0, sourceOrTarget:
+	case 2, 3:
+		a.fail(replication.KindNotSupported, "ReservedAs", "a group is always both source and target (%d)", sourceOrTarget)
+	default:
+		a.fail(replication.KindInvalid, "ReservedAs", "%d is none of 2, 3 and 4", n)
+	}
+}
+
 func deleteGroup(ctx context.Context, a *args) (*cim.Reply, error) {
-	id := a.requiredGroup()
+	g := a.requiredGroup(ctx, replication.KindInvalid)
+	if len(g.Members) > 0 && !a.flag("RemoveElements", false) {
+		a.fail(replication.KindInUse, "RemoveElements", "the group has %d members: true is needed to delete it all the same; the volumes stay", len(g.Members))
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
-	if !a.flag("RemoveElements", false) {
-		g, err := a.Groups.Group(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if len(g.Members) > 0 {
-			return nil, replication.Errorf(replication.KindInUse, "RemoveElements", "the group has %d members: true is needed to delete it all the same; the volumes stay", len(g.Members))
-		}
-	}
-	if err := a.Groups.DeleteGroup(ctx, id); err != nil {
+	if err := a.Groups.DeleteGroup(ctx, g.ID); err != nil {
 		return nil, err
 	}
 	return done(), nil
 }
 
 func addMembers(ctx context.Context, a *args) (*cim.Reply, error) {
-	return modifyGroup(ctx, a, func(id string, members []replication.VolumeRef) error {
-		return a.Groups.ModifyGroup(ctx, id, members, nil)
-	})
-}
-
-func removeMembers(ctx context.Context, a *args) (*cim.Reply, error) {
-	if a.flag("DeleteOnEmptyElement", false) {
-		a.fail(replication.KindNotSupported, "DeleteOnEmptyElement", "delete the group with DeleteGroup")
-	}
-	return modifyGroup(ctx, a, func(id string, members []replication.VolumeRef) error {
-		g, err := a.Groups.Group(ctx, id)
-		if err != nil {
-			return err
-		}
-		for _, v := range members {
-			if !contains(g.Members, v) {
-				return replication.Errorf(memberNotInGroup, "Members", "volume %s is not in the group", v.ID)
-			}
-		}
-		return a.Groups.ModifyGroup(ctx, id, nil, members)
-	})
-}
-
-// modifyGroup reads the group and members of a call and applies a change.
-func modifyGroup(ctx context.Context, a *args, change func(id string, members []replication.VolumeRef) error) (*cim.Reply, error) {
-	members := a.volumes("Members")
-	if len(members) == 0 {
-		a.fail(replication.KindInvalid, "Members", "at least one volume is needed")
-	}
-	id := a.requiredGroup()
+	g, members := a.groupChange(ctx)
 	if a.err != nil {
 		return nil, a.err
 	}
-	if err := change(id, members); err != nil {
+	if err := a.Groups.ModifyGroup(ctx, g.ID, members, nil); err != nil {
 		return nil, err
 	}
 	return done(), nil
 }
 
-// requiredGroup is the group that the parameter ReplicationGroup refers to.
-func (a *args) requiredGroup() string {
-	a.local("ServiceAccessPoint")
-	a.settings("ReplicationSettingData")
-	if !a.given("ReplicationGroup") {
-		a.fail(replication.KindInvalid, "ReplicationGroup", "a reference to a replication group is needed")
+func removeMembers(ctx context.Context, a *args) (*cim.Reply, error) {
+	g, members := a.groupChange(ctx)
+	if a.flag("DeleteOnEmptyElement", g.DeleteOnEmptyElement) != g.DeleteOnEmptyElement {
+		a.fail(replication.KindNotSupported, "DeleteOnEmptyElement", "that of the group, %t, cannot be overridden", g.DeleteOnEmptyElement)
 	}
-	id := a.group("ReplicationGroup")
-	if id == "" {
-		a.fail(groupDoesNotExist, "ReplicationGroup", "the group does not exist")
-	}
-	return id
-}
-
-func contains(list []replication.VolumeRef, v replication.VolumeRef) bool {
-	for _, m := range list {
-		if m == v {
-			return true
+	for i, v := range members {
+		if !slices.Contains(g.Members, v) {
+			a.fail(memberNotInGroup, entry("Members", i), "volume %s is not in the group", v.ID)
 		}
 	}
-	return false
+	if a.err != nil {
+		return nil, a.err
+	}
+	if err := a.Groups.ModifyGroup(ctx, g.ID, nil, members); err != nil {
+		return nil, err
+	}
+	return done(), nil
+}
+
+// groupChange reads the group and the members of a call that changes a group.
+func (a *args) groupChange(ctx context.Context) (replication.Group, []replication.VolumeRef) {
+	g := a.requiredGroup(ctx, groupDoesNotExist)
+	members := a.volumes(ctx, "Members")
+	if len(members) == 0 {
+		a.fail(replication.KindInvalid, "Members", "at least one volume is needed")
+	}
+	return g, members
+}
+
+// requiredGroup is the group that the parameter ReplicationGroup refers to. absent
+// is the return code for one that is not there.
+func (a *args) requiredGroup(ctx context.Context, absent replication.Kind) replication.Group {
+	const param = "ReplicationGroup"
+	a.local("ServiceAccessPoint")
+	a.noSettings()
+	a.need(param, "a reference to a replication group")
+	if a.err != nil {
+		return replication.Group{}
+	}
+	p := a.ref(param)
+	id, _ := localID(p, idGroup)
+	if !a.means(p, groupPath(id)) {
+		a.fail(absent, param, "%s is not a replication group of this system", p)
+		return replication.Group{}
+	}
+	g, err := a.Groups.Group(ctx, id)
+	if missing(err) {
+		a.fail(absent, param, "%s", reasonOf(err))
+	}
+	a.failWith(param, err)
+	return g
 }

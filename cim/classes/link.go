@@ -2,6 +2,7 @@ package classes
 
 import (
 	"context"
+	"errors"
 
 	"twinlun/cim"
 )
@@ -19,11 +20,12 @@ type links func(link) error
 // association serves an association class whose instances follow from others.
 type association struct {
 	class     *cim.Class
-	near, far string // names of the reference properties
+	near, far string // names of the reference properties; far is the end with fewer links
 	// all yields every link.
 	all func(ctx context.Context, yield links) error
-	// of yields the links of one object without going through all; links of
-	// other objects do no harm. nil: all is used.
+	// of yields the links of an object, of whatever class, without building
+	// those of others; of one that is not there it yields none or fails as a
+	// lookup does. nil: there are so few that all will do.
 	of func(ctx context.Context, object *cim.Path, yield links) error
 }
 
@@ -35,23 +37,54 @@ func (a *association) Namespaces() []string { return []string{Namespace} }
 
 // Enumerate yields all instances.
 func (a *association) Enumerate(ctx context.Context, _ string, yield cim.Yield) error {
-	return a.walk(ctx, yield, func(l links) error { return a.all(ctx, l) })
+	return a.walk(ctx, yield, a.all)
 }
 
-// References yields the instances that refer to an object; the Broker drops
-// those that do not.
+// References yields the instances that refer to an object, and where there are
+// few, others too: the Broker drops them.
 func (a *association) References(ctx context.Context, object *cim.Path, _ string, yield cim.Yield) error {
 	if a.of == nil {
-		return a.Enumerate(ctx, Namespace, yield)
+		return a.walk(ctx, yield, a.all)
 	}
-	return a.walk(ctx, yield, func(l links) error { return a.of(ctx, object, l) })
+	return a.walk(ctx, yield, func(ctx context.Context, l links) error {
+		if err := a.of(ctx, object, l); !missing(err) {
+			return err
+		}
+		return nil // gone since the Broker has seen it
+	})
+}
+
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// Get finds an instance among the links of its far end.
+func (a *association) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
+	far, ok := p.Key(a.far).(*cim.Path)
+	if !ok {
+		return nil, notFound(p)
+	}
+	var found *cim.Instance
+	err := a.References(ctx, far, a.far, func(in *cim.Instance) error {
+		if !in.Path.Equal(p) {
+			return nil
+		}
+		found = in
+		return errFound
+	})
+	switch {
+	case found != nil:
+		return found, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, notFound(p)
 }
 
 // walk yields what listing gives. The error of the one who reads comes back to
 // him as it is.
-func (a *association) walk(ctx context.Context, yield cim.Yield, listing func(links) error) error {
+func (a *association) walk(ctx context.Context, yield cim.Yield, listing func(context.Context, links) error) error {
 	var stop error
-	err := listing(func(l link) error {
+	err := listing(ctx, func(l link) error {
 		stop = a.give(ctx, l, yield)
 		return stop
 	})
@@ -71,7 +104,7 @@ func (a *association) give(ctx context.Context, l link, yield cim.Yield) error {
 	}
 	in, err := b.InstanceIn(Namespace)
 	if err != nil {
-		return err
+		return cim.Internal(err)
 	}
 	return yield(in)
 }

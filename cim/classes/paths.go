@@ -71,25 +71,26 @@ func (m *model) volumePath(id pool.VolumeID) *cim.Path {
 
 func (m *model) servicePath(class string) *cim.Path { return m.hosted(class, "Name", class) }
 
-func (m *model) controllerPath(e export.Export) *cim.Path {
-	return m.hosted(classController, "DeviceID", string(e.Volume.ID))
+func (m *model) controllerPath(v export.VolumeRef) *cim.Path {
+	return m.hosted(classController, "DeviceID", string(v.ID))
 }
 
-func poolPath(name string) *cim.Path         { return byInstanceID(classStoragePool, idPool+name) }
-func groupPath(id string) *cim.Path          { return byInstanceID(classReplicationGroup, idGroup+id) }
-func (m *model) jobPath(id string) *cim.Path { return byInstanceID(classConcreteJob, idJob+id) }
+func poolPath(name string) *cim.Path { return byInstanceID(classStoragePool, idPool+name) }
+func groupPath(id string) *cim.Path  { return byInstanceID(classReplicationGroup, idGroup+id) }
+func jobPath(id string) *cim.Path    { return byInstanceID(classConcreteJob, idJob+id) }
 
 // synced is the path of an association between two elements.
 func synced(class string, source, target *cim.Path) *cim.Path {
 	return path(class, cim.Key{Name: "SystemElement", Value: source}, cim.Key{Name: "SyncedElement", Value: target})
 }
 
-func (m *model) relationshipPath(r replication.Relationship) *cim.Path {
+func (m *model) pairPath(r replication.Relationship) *cim.Path {
 	return synced(classStorageSynced, m.volumePath(r.Source.ID), m.volumePath(r.Target.ID))
 }
 
-func (m *model) groupRelationshipPath(g replication.GroupRelationship) *cim.Path {
-	return synced(classGroupSynced, groupPath(g.Source), groupPath(g.Target))
+// tiePath is the path of a group relationship by the IDs of its groups.
+func tiePath(source, target string) *cim.Path {
+	return synced(classGroupSynced, groupPath(source), groupPath(target))
 }
 
 // localID is what follows the prefix in the InstanceID of a path; ok is false
@@ -99,26 +100,40 @@ func localID(p *cim.Path, prefix string) (id string, ok bool) {
 	return strings.CutPrefix(s, prefix)
 }
 
-// names says whether a path, whose class may be a superclass, can name an
-// instance with the path own: each of its keys is a key of own with its value.
-func names(p, own *cim.Path) bool {
-	for _, k := range p.Keys {
-		if !cim.Equal(own.Key(k.Name), k.Value) {
+// means says whether a path that a client gave can name our instance own: its
+// class is that of own or one above it, and its keys are those of own.
+func (m *model) means(p, own *cim.Path) bool {
+	if p.Namespace != "" && cim.CanonicalNamespace(p.Namespace) != Namespace {
+		return false
+	}
+	if len(p.Keys) != len(own.Keys) || !m.Schema.Class(own.Class).IsA(p.Class) {
+		return false
+	}
+	for _, k := range own.Keys {
+		if !cim.Equal(p.Key(k.Name), k.Value) {
 			return false
 		}
 	}
-	return len(p.Keys) == len(own.Keys)
+	return true
+}
+
+// deviceID is the DeviceID of a path to a device of ours, or "".
+func (m *model) deviceID(p *cim.Path, class string) pool.VolumeID {
+	id, _ := p.Key("DeviceID").(string)
+	if !m.means(p, m.hosted(class, "DeviceID", id)) {
+		return ""
+	}
+	return pool.VolumeID(id)
 }
 
 // volumeAt finds the volume that a path names. The path's class may be any
 // superclass of ours; StatusNotFound otherwise.
 func (m *model) volumeAt(ctx context.Context, p *cim.Path) (pool.Volume, error) {
-	id, _ := p.Key("DeviceID").(string)
-	own := m.volumePath(pool.VolumeID(id))
-	if id == "" || !m.isAncestor(p.Class, classStorageVolume) || !names(p, own) || !sameNamespace(p) {
+	id := m.deviceID(p, classStorageVolume)
+	if id == "" {
 		return pool.Volume{}, notFound(p)
 	}
-	return m.volumeByID(ctx, pool.VolumeID(id))
+	return m.volumeByID(ctx, id)
 }
 
 // volumeByID finds a volume in whichever pool has it.
@@ -132,16 +147,8 @@ func (m *model) volumeByID(ctx context.Context, id pool.VolumeID) (pool.Volume, 
 	return pool.Volume{}, cim.Errorf(cim.StatusNotFound, "there is no volume %s", id)
 }
 
-// isAncestor says whether class is the named leaf class or one above it.
-func (m *model) isAncestor(class, leaf string) bool {
-	return m.Schema.Class(leaf).IsA(class)
-}
-
-func sameNamespace(p *cim.Path) bool {
-	return p.Namespace == "" || cim.CanonicalNamespace(p.Namespace) == Namespace
-}
-
 func refOf(v pool.Volume) replication.VolumeRef { return replication.VolumeRef{Pool: v.Pool, ID: v.ID} }
+
 func exportRef(r replication.VolumeRef) export.VolumeRef {
 	return export.VolumeRef{Pool: r.Pool, ID: r.ID}
 }

@@ -17,7 +17,7 @@ func storagePool(r *registry) {
 				Set("Primordial", false).Set("ResourceType", 19). // Storage Extent
 				Set("TotalManagedSpace", p.Total).Set("RemainingManagedSpace", p.Free).
 				Set("Capacity", p.Total).Set("Reserved", p.Allocated).Set("AllocationUnits", "byte").
-				Set("ElementsShareSpace", true).Set("Usage", 2).
+				Set("ElementsShareSpace", true).Set("Usage", 2). // Unrestricted
 				Set("ProvisionedSpace", p.Provisioned).Set("NumberOfVolumes", p.Volumes)
 		},
 	})
@@ -55,37 +55,32 @@ func hostedStoragePool(r *registry) {
 // allocatedFromStoragePool ties each volume to the pool that it takes space from.
 func allocatedFromStoragePool(r *registry) {
 	m := r.model
-	give := func(v pool.Volume, yield links) error {
-		return yield(link{near: poolPath(v.Pool), far: m.volumePath(v.ID), set: func(b *cim.Builder) {
-			b.Set("SpaceConsumed", v.Allocated)
-		}})
-	}
 	a := &association{class: r.class("TWINLUN_AllocatedFromStoragePool"), near: "Antecedent", far: "Dependent"}
+	give := func(v pool.Volume, yield links) error {
+		set := func(b *cim.Builder) { b.Set("SpaceConsumed", v.Allocated) }
+		return yield(link{near: poolPath(v.Pool), far: m.volumePath(v.ID), set: set})
+	}
 	a.all = func(ctx context.Context, yield links) error {
-		return m.eachVolume(ctx, func(v pool.Volume) error { return give(v, yield) })
+		return each(ctx, m.Volumes.Volumes, func(v pool.Volume) error { return give(v, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
-		if object.Class != classStorageVolume {
-			return a.all(ctx, yield)
+		switch object.Class {
+		case classStoragePool:
+			name, _ := localID(object, idPool)
+			return each(ctx, m.Volumes.Volumes, func(v pool.Volume) error {
+				if v.Pool != name {
+					return nil
+				}
+				return give(v, yield)
+			})
+		case classStorageVolume:
+			v, err := m.volumeAt(ctx, object)
+			if err != nil {
+				return err
+			}
+			return give(v, yield)
 		}
-		v, err := m.volumeAt(ctx, object)
-		if err != nil {
-			return err
-		}
-		return give(v, yield)
+		return nil
 	}
 	r.add(a)
-}
-
-func (m *model) eachVolume(ctx context.Context, f func(pool.Volume) error) error {
-	volumes, err := m.Volumes.Volumes(ctx)
-	if err != nil {
-		return err
-	}
-	for _, v := range volumes {
-		if err := f(v); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package classes
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"twinlun/cim"
 	"twinlun/replication"
@@ -23,7 +24,7 @@ func replicationService(r *registry) {
 	}))
 }
 
-// replica reads the parameters that all methods share which make replicas.
+// replica is what all methods ask for that make replicas.
 type replica struct {
 	syncType    pairstate.SyncType
 	mode        pairstate.Mode
@@ -35,32 +36,19 @@ type replica struct {
 }
 
 func (a *args) replica() replica {
+	a.need("SyncType", "a type of copy (6 mirror, 7 snapshot or 8 clone)")
 	a.refuse("ConnectivityCollection", "Collections", "TargetPools")
 	a.local("SourceAccessPoint")
 	a.local("TargetAccessPoint")
-	if !a.given("SyncType") {
-		a.fail(replication.KindInvalid, "SyncType", "a type of copy is needed: 6 mirror, 7 snapshot or 8 clone")
-	}
-	r := replica{
+	return replica{
 		syncType:    pairstate.SyncType(a.number("SyncType")),
 		mode:        pairstate.Mode(a.enumerated("Mode")),
 		pool:        a.pool("TargetPool"),
 		consistency: replication.Consistency(a.enumerated("Consistency")),
-		settings:    a.settings("ReplicationSettingData"),
+		settings:    a.settings(),
 		labels:      a.labels("TargetSettingGoal"),
 		wait:        a.wait(),
 	}
-	return r
-}
-
-// enumerated is a number whose NULL means that the service decides; an explicit
-// 0 is a reserved value.
-func (a *args) enumerated(param string) uint64 {
-	n := a.number(param)
-	if n == 0 && a.given(param) {
-		a.fail(replication.KindInvalid, param, "0 is reserved")
-	}
-	return n
 }
 
 func (a *args) wait() replication.Wait {
@@ -71,173 +59,143 @@ func (a *args) wait() replication.Wait {
 	return w
 }
 
-// local fails unless an access point is NULL or of this system.
-func (a *args) local(param string) {
-	p := a.ref(param)
-	if p == nil {
-		return
-	}
-	system := p.Key("SystemName")
-	if system == nil {
-		system = p.Key("Name")
-	}
-	if system != cim.Value(a.System) {
-		a.fail(replication.KindNotSupported, param, "%s is not of this system: remote replication is not supported", p)
-	}
-}
-
 func createListReplica(ctx context.Context, a *args) (*cim.Reply, error) {
 	r := a.replica()
-	req := replication.ListRequest{
-		Names: a.texts("ElementNames"), SyncType: r.syncType, Mode: r.mode,
-		Sources: a.volumes("SourceElements"), Targets: a.volumes("TargetElements"), TargetPool: r.pool,
-		Consistency: r.consistency, Settings: r.settings, Labels: r.labels, Wait: r.wait,
+	req := r.listRequest()
+	req.Names, req.Consistency = a.texts("ElementNames"), r.consistency
+	req.Sources, req.Targets = a.volumes(ctx, "SourceElements"), a.volumes(ctx, "TargetElements")
+	if a.err != nil {
+		return nil, a.err
 	}
-	res, err := a.createList(ctx, req)
+	res, err := a.Replicator.CreateList(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	syncs, err := a.synchronizations(ctx, res.Relationships)
-	if err != nil {
-		return nil, err
-	}
-	reply := a.doneOrStarted(res.Job,
-		cim.Arg{Name: "TargetElements", Value: a.volumePaths(res.Targets)},
-		cim.Arg{Name: "Synchronizations", Value: syncs})
+	reply := doneOrStarted(res.Job,
+		out("TargetElements", a.volumePaths(res.Targets)),
+		out("Synchronizations", a.pairPaths(ctx, res.Relationships)))
 	reply.Reason = failures(res.Failed)
 	return reply, nil
 }
 
 func createElementReplica(ctx context.Context, a *args) (*cim.Reply, error) {
-	r := a.replica()
-	req := replication.ListRequest{
-		Names: []string{a.text("ElementName")}, SyncType: r.syncType, Mode: r.mode,
-		Sources: []replication.VolumeRef{a.volume("SourceElement")}, TargetPool: r.pool,
-		Settings: r.settings, Labels: r.labels, Wait: r.wait,
-	}
+	req := a.replica().listRequest()
+	req.Names = []string{a.text("ElementName")}
+	req.Sources = []replication.VolumeRef{a.volume(ctx, "SourceElement")}
 	if a.given("TargetElement") {
-		req.Targets = []replication.VolumeRef{a.volume("TargetElement")}
+		req.Targets = []replication.VolumeRef{a.volume(ctx, "TargetElement")}
 	}
-	res, err := a.createList(ctx, req)
+	if a.err != nil {
+		return nil, a.err
+	}
+	res, err := a.Replicator.CreateList(ctx, req)
 	if err != nil {
-		return nil, err
+		return nil, ofElement(err)
 	}
-	syncs, err := a.synchronizations(ctx, res.Relationships)
-	if err != nil {
-		return nil, err
+	var outs []cim.Arg
+	for _, p := range a.volumePaths(res.Targets) {
+		outs = append(outs, out("TargetElement", p))
 	}
-	return a.doneOrStarted(res.Job,
-		cim.Arg{Name: "TargetElement", Value: a.volumePath(res.Targets[0].ID)},
-		cim.Arg{Name: "Synchronization", Value: syncs[0]}), nil
+	for _, p := range a.pairPaths(ctx, res.Relationships) {
+		outs = append(outs, out("Synchronization", p))
+	}
+	return doneOrStarted(res.Job, outs...), nil
 }
 
-func (a *args) createList(ctx context.Context, req replication.ListRequest) (replication.Result, error) {
-	if a.err != nil {
-		return replication.Result{}, a.err
+// ofElement gives the parameters in a failure of a list the names that they have
+// in CreateElementReplica: SourceElements[0] is SourceElement there.
+func ofElement(err error) error {
+	e, ok := errors.AsType[*replication.Error](err)
+	if !ok {
+		return err
 	}
-	return a.Replicator.CreateList(ctx, req)
+	renamed := *e
+	for _, name := range []string{"ElementName", "SourceElement", "TargetElement"} {
+		if e.Param == name+"s" || e.Param == entry(name+"s", 0) {
+			renamed.Param = name
+		}
+	}
+	return &renamed
+}
+
+func (r replica) listRequest() replication.ListRequest {
+	return replication.ListRequest{
+		SyncType: r.syncType, Mode: r.mode, TargetPool: r.pool,
+		Settings: r.settings, Labels: r.labels, Wait: r.wait,
+	}
 }
 
 func createGroupReplicaFromElements(ctx context.Context, a *args) (*cim.Reply, error) {
-	r := a.replica()
-	req := r.groupRequest(a)
-	req.Sources, req.SourceGroupName = a.volumes("SourceElements"), a.text("SourceGroupName")
-	req.Targets, req.TargetNames = a.volumes("TargetElements"), a.texts("TargetElementNames")
+	req := a.groupRequest(ctx)
+	req.Sources, req.SourceGroupName = a.volumes(ctx, "SourceElements"), a.text("SourceGroupName")
+	req.Targets, req.TargetNames = a.volumes(ctx, "TargetElements"), a.texts("TargetElementNames")
 	req.TargetGroupName = a.text("TargetGroupName")
-	if a.given("SourceGroup") && len(req.Sources) > 0 {
-		a.fail(replication.KindInvalid, "SourceGroup", "SourceGroup and SourceElements exclude each other")
-	}
-	res, err := a.createGroupRelationship(ctx, req)
+	res, err := a.createTie(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.groupResult(ctx, res)
+	return tieReply(res, append(tieOuts(res),
+		out("SourceGroup", groupPath(res.SourceGroup)),
+		out("SourceGroupName", a.groupName(ctx, res.SourceGroup)),
+		out("TargetGroupName", a.groupName(ctx, res.TargetGroup)))), nil
+}
+
+// groupName is the name of a group, NULL if somebody has deleted it meanwhile.
+func (a *args) groupName(ctx context.Context, id string) cim.Value {
+	g, err := a.Groups.Group(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	names, err := a.groupNames(ctx, res)
-	if err != nil {
-		return nil, err
-	}
-	reply := a.doneOrStarted(res.Job, append(out, names...)...)
-	reply.Reason = failures(res.Failed)
-	return reply, nil
+	return g.Name
 }
 
 func createGroupReplica(ctx context.Context, a *args) (*cim.Reply, error) {
 	a.refuse("TargetElementCount", "SourceElement")
-	r := a.replica()
-	req := r.groupRequest(a)
-	if !a.given("SourceGroup") {
-		a.fail(replication.KindInvalid, "SourceGroup", "a reference to a replication group is needed")
-	}
-	res, err := a.createGroupRelationship(ctx, req)
+	a.need("SourceGroup", "a reference to a replication group")
+	res, err := a.createTie(ctx, a.groupRequest(ctx))
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.groupResult(ctx, res)
-	if err != nil {
-		return nil, err
-	}
-	reply := a.doneOrStarted(res.Job, out...)
-	reply.Reason = failures(res.Failed)
-	return reply, nil
+	return tieReply(res, tieOuts(res)), nil
 }
 
 // groupRequest is what both group methods ask for.
-func (r replica) groupRequest(a *args) replication.GroupRequest {
+func (a *args) groupRequest(ctx context.Context) replication.GroupRequest {
+	r := a.replica()
 	return replication.GroupRequest{
 		RelationshipName: a.text("RelationshipName"), SyncType: r.syncType, Mode: r.mode,
-		SourceGroup: a.group("SourceGroup"), TargetGroup: a.group("TargetGroup"), TargetPool: r.pool,
+		SourceGroup: a.group(ctx, "SourceGroup"), TargetGroup: a.group(ctx, "TargetGroup"), TargetPool: r.pool,
 		Consistency: r.consistency, Settings: r.settings, Labels: r.labels, Wait: r.wait,
 	}
 }
 
-func (a *args) createGroupRelationship(ctx context.Context, req replication.GroupRequest) (replication.Result, error) {
+func (a *args) createTie(ctx context.Context, req replication.GroupRequest) (replication.Result, error) {
 	if a.err != nil {
 		return replication.Result{}, a.err
 	}
 	return a.Replicator.CreateGroupFromElements(ctx, req)
 }
 
-// groupResult are the output parameters of both group methods.
-func (a *args) groupResult(ctx context.Context, res replication.Result) ([]cim.Arg, error) {
-	g, err := a.Relationships.GroupRelationship(ctx, res.GroupRelationship)
-	if err != nil {
-		return nil, err
-	}
+// tieOuts are the output parameters of both group methods.
+func tieOuts(res replication.Result) []cim.Arg {
 	return []cim.Arg{
-		{Name: "TargetGroup", Value: groupPath(res.TargetGroup)},
-		{Name: "Synchronization", Value: a.groupRelationshipPath(g)},
-	}, nil
+		out("TargetGroup", groupPath(res.TargetGroup)),
+		out("Synchronization", tiePath(res.SourceGroup, res.TargetGroup)),
+	}
 }
 
-// groupNames are the output parameters that CreateGroupReplicaFromElements has
-// beside those.
-func (a *args) groupNames(ctx context.Context, res replication.Result) ([]cim.Arg, error) {
-	source, err := a.Groups.Group(ctx, res.SourceGroup)
-	if err != nil {
-		return nil, err
-	}
-	target, err := a.Groups.Group(ctx, res.TargetGroup)
-	if err != nil {
-		return nil, err
-	}
-	return []cim.Arg{
-		{Name: "SourceGroup", Value: groupPath(source.ID)},
-		{Name: "SourceGroupName", Value: source.Name},
-		{Name: "TargetGroupName", Value: target.Name},
-	}, nil
+func tieReply(res replication.Result, outs []cim.Arg) *cim.Reply {
+	reply := doneOrStarted(res.Job, outs...)
+	reply.Reason = failures(res.Failed)
+	return reply
 }
 
 func modifyReplicaSynchronization(ctx context.Context, a *args) (*cim.Reply, error) {
+	a.need("Operation", "an operation")
 	a.refuse("SyncPair")
-	a.settings("ReplicationSettingData")
-	if !a.given("Operation") {
-		a.fail(replication.KindInvalid, "Operation", "an operation is needed")
-	}
+	a.noSettings()
 	req := replication.ModifyRequest{
-		Operation: replication.Operation(a.number("Operation")), ID: a.synchronization("Synchronization"),
+		Operation: replication.Operation(a.enumerated("Operation")), ID: a.synchronization(ctx, "Synchronization"),
 		Force: a.flag("Force", false), Wait: a.wait(),
 	}
 	if a.err != nil {
@@ -247,20 +205,19 @@ func modifyReplicaSynchronization(ctx context.Context, a *args) (*cim.Reply, err
 	if err != nil {
 		return nil, err
 	}
-	return a.doneOrStarted(id), nil
+	return doneOrStarted(id), nil
 }
 
-// synchronizations are the paths of pairs, in the order of their IDs.
-func (a *args) synchronizations(ctx context.Context, ids []string) ([]cim.Value, error) {
+// pairPaths are the paths of pairs, in the order of their IDs. One that somebody
+// has ended meanwhile is left out: what was asked for was done.
+func (a *args) pairPaths(ctx context.Context, ids []string) []cim.Value {
 	paths := make([]cim.Value, 0, len(ids))
 	for _, id := range ids {
-		r, err := a.Relationships.Relationship(ctx, id)
-		if err != nil {
-			return nil, err
+		if r, err := a.Relationships.Relationship(ctx, id); err == nil {
+			paths = append(paths, a.pairPath(r))
 		}
-		paths = append(paths, a.relationshipPath(r))
 	}
-	return paths, nil
+	return paths
 }
 
 func (m *model) volumePaths(refs []replication.VolumeRef) []cim.Value {
@@ -273,8 +230,13 @@ func (m *model) volumePaths(refs []replication.VolumeRef) []cim.Value {
 
 // failures says which members of a list or group failed while others were made.
 func failures(errs []error) string {
-	if len(errs) == 0 {
-		return ""
+	texts := make([]string, 0, len(errs))
+	for _, err := range errs {
+		if reply, unknown := replyOf(err); unknown == nil {
+			texts = append(texts, reply.Reason)
+		} else {
+			texts = append(texts, "internal error")
+		}
 	}
-	return errors.Join(errs...).Error()
+	return strings.Join(texts, "; ")
 }

@@ -51,10 +51,9 @@ func (a *args) labels(param string) map[string]string {
 	if p == nil {
 		return nil
 	}
-	id, ok := localID(p, idSetting)
 	for _, s := range settings() {
-		if ok && s.id == id && a.isAncestor(p.Class, classStorageSetting) && len(p.Keys) == 1 {
-			return map[string]string{labelSetting: id}
+		if a.means(p, byInstanceID(classStorageSetting, idSetting+s.id)) {
+			return map[string]string{labelSetting: s.id}
 		}
 	}
 	a.fail(replication.KindInvalid, param, "there is no storage setting %s", p)

@@ -12,7 +12,7 @@ type source[T any] struct {
 	// list gives all values, in a stable order.
 	list func(ctx context.Context) ([]T, error)
 	// find gives the one value that a path can mean, without comparing all of
-	// its keys; StatusNotFound if there is none.
+	// its keys. A path that means none is a lookup that found nothing.
 	find func(ctx context.Context, p *cim.Path) (T, error)
 	// fill sets the properties.
 	fill func(b *cim.Builder, v T)
@@ -30,15 +30,20 @@ func (s *source[T]) Enumerate(ctx context.Context, _ string, yield cim.Yield) er
 	if err != nil {
 		return statusOf(err)
 	}
+	return s.each(ctx, values, yield)
+}
+
+// each yields the instances of values.
+func (s *source[T]) each(ctx context.Context, values []T, yield cim.Yield) error {
 	for _, v := range values {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		in, err := s.instance(v)
-		if err != nil {
-			return err
+		if err == nil {
+			err = yield(in)
 		}
-		if err := yield(in); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -52,19 +57,25 @@ func (s *source[T]) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error)
 		return nil, statusOf(err)
 	}
 	in, err := s.instance(v)
+	if err == nil && !in.Path.Equal(p) {
+		err = notFound(p)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if !in.Path.Equal(p) {
-		return nil, notFound(p)
 	}
 	return in, nil
 }
 
+// instance is the instance of one value. That it cannot be made is a defect of
+// ours, not of the request.
 func (s *source[T]) instance(v T) (*cim.Instance, error) {
 	b := cim.Build(s.class)
 	s.fill(b, v)
-	return b.InstanceIn(Namespace)
+	in, err := b.InstanceIn(Namespace)
+	if err != nil {
+		return nil, cim.Internal(err)
+	}
+	return in, nil
 }
 
 // only is the list of a class with one instance.
@@ -75,6 +86,18 @@ func only[T any](v T) func(context.Context) ([]T, error) {
 // always is the find of a class with one instance.
 func always[T any](v T) func(context.Context, *cim.Path) (T, error) {
 	return func(context.Context, *cim.Path) (T, error) { return v, nil }
+}
+
+// each calls f for what list gives until it fails.
+func each[T any](ctx context.Context, list func(context.Context) ([]T, error), f func(T) error) error {
+	all, err := list(ctx)
+	for _, v := range all {
+		if err != nil {
+			return err
+		}
+		err = f(v)
+	}
+	return err
 }
 
 func notFound(p *cim.Path) error {

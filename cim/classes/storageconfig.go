@@ -2,6 +2,7 @@ package classes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,64 +19,108 @@ func storageConfigurationService(r *registry) {
 	}))
 }
 
-// Values of ElementType (CIM 2.49) that mean what volumes are.
-const (
-	elementVolume     = 2
-	elementThinVolume = 5
-)
-
 // createOrModify makes a volume, or gives one another size or name.
 func createOrModify(ctx context.Context, a *args) (*cim.Reply, error) {
-	if t := a.number("ElementType"); a.given("ElementType") && t != elementVolume && t != elementThinVolume {
-		a.fail(replication.KindNotSupported, "ElementType", "%d: only storage volumes (%d, and thin ones %d) are made here", t, elementVolume, elementThinVolume)
-	}
-	var v pool.Volume
-	var err error
+	a.checkElementType()
+	create := a.createVolume
 	if a.given("TheElement") {
-		v, err = a.modifyVolume(ctx)
-	} else {
-		v, err = a.createVolume(ctx)
+		create = a.modifyVolume
 	}
+	v, err := create(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return done(
-		cim.Arg{Name: "Size", Value: uint64(v.Size)},
-		cim.Arg{Name: "TheElement", Value: a.volumePath(v.ID)}), nil
+	return done(out("Size", uint64(v.Size)), out("TheElement", a.volumePath(v.ID))), nil
+}
+
+// Values of ElementType (CIM 2.49) that mean what volumes are, and the last one
+// with a meaning.
+const (
+	elementVolume     = 2
+	elementThinVolume = 5
+	elementLast       = 8
+	vendorRange       = 0x8000
+)
+
+func (a *args) checkElementType() {
+	const param = "ElementType"
+	switch t := a.number(param); {
+	case !a.given(param), t == elementVolume, t == elementThinVolume:
+	case t < elementVolume, t > elementLast && t < vendorRange:
+		a.fail(replication.KindInvalid, param, "%d is reserved", t)
+	default:
+		a.fail(replication.KindNotSupported, param, "%d: only storage volumes (%d, and thin ones %d) are made here", t, elementVolume, elementThinVolume)
+	}
 }
 
 func (a *args) createVolume(ctx context.Context) (pool.Volume, error) {
+	a.need("Size", "the size of the new volume")
 	spec := pool.Spec{Name: a.text("ElementName"), Size: a.size(), Labels: a.labels("Goal")}
 	in := a.pool("InPool")
 	if in == "" {
 		in = a.PoolNames[0]
 	}
-	if spec.Size == 0 {
-		a.fail(replication.KindInvalid, "Size", "a new volume needs a size")
-	}
-	if spec.Name == "" {
-		spec.Name = a.freeName(ctx)
-	}
 	if a.err != nil {
 		return pool.Volume{}, a.err
+	}
+	if spec.Name == "" {
+		return a.createUnnamed(ctx, in, spec)
 	}
 	return a.Volumes.CreateVolume(ctx, in, spec)
 }
 
-func (a *args) modifyVolume(ctx context.Context) (pool.Volume, error) {
-	if a.given("InPool") {
-		a.fail(replication.KindInvalid, "InPool", "shall be NULL when TheElement is given")
+// createUnnamed makes a volume with a name that the system makes up. Another
+// request may take the same one first.
+func (a *args) createUnnamed(ctx context.Context, in string, spec pool.Spec) (pool.Volume, error) {
+	const attempts = 8
+	var v pool.Volume
+	var err error
+	for range attempts {
+		if spec.Name, err = a.freeName(ctx); err != nil {
+			return pool.Volume{}, err
+		}
+		v, err = a.Volumes.CreateVolume(ctx, in, spec)
+		e, ok := errors.AsType[*replication.Error](err)
+		if !ok || e.Param != "ElementName" {
+			break
+		}
 	}
-	ref, size, labels := a.volume("TheElement"), a.size(), a.labels("Goal")
+	return v, err
+}
+
+// freeName makes up a name that no volume has.
+func (a *args) freeName(ctx context.Context) (string, error) {
+	taken := map[string]bool{}
+	err := each(ctx, a.Volumes.Volumes, func(v pool.Volume) error {
+		taken[strings.ToLower(v.Name)] = true
+		return nil
+	})
+	n := 1
+	for taken[unnamed(n)] {
+		n++
+	}
+	return unnamed(n), err
+}
+
+func unnamed(n int) string { return fmt.Sprintf("volume-%d", n) }
+
+func (a *args) modifyVolume(ctx context.Context) (pool.Volume, error) {
+	ref, size, labels := a.volume(ctx, "TheElement"), a.size(), a.labels("Goal")
+	if in := a.pool("InPool"); in != "" && in != ref.Pool {
+		a.fail(replication.KindInvalid, "InPool", "the volume is in pool %s", ref.Pool)
+	}
 	if a.err != nil {
 		return pool.Volume{}, a.err
 	}
 	return a.Volumes.UpdateVolume(ctx, ref, func(v *pool.Volume) error {
-		if size > 0 {
+		if a.given("Size") {
 			v.Size = size
 		}
 		if a.given("ElementName") {
 			v.Name = a.text("ElementName")
+		}
+		if v.Labels == nil {
+			v.Labels = map[string]string{}
 		}
 		for key, value := range labels {
 			v.Labels[key] = value
@@ -84,33 +129,24 @@ func (a *args) modifyVolume(ctx context.Context) (pool.Volume, error) {
 	})
 }
 
+// maxSize is more than any volume can have.
+const maxSize = 1 << 60
+
 // size is the parameter Size rounded up to whole sectors, 0 for NULL.
 func (a *args) size() int64 {
 	n := a.number("Size")
-	const limit = 1 << 60
-	if n > limit {
+	switch {
+	case n == 0 && a.given("Size"):
+		a.fail(replication.KindInvalid, "Size", "a volume cannot have 0 bytes")
+	case n > maxSize:
 		a.fail(replication.KindInvalid, "Size", "%d bytes is more than a volume can have", n)
 		return 0
 	}
 	return int64((n + blockdev.SectorSize - 1) / blockdev.SectorSize * blockdev.SectorSize)
 }
 
-// freeName makes up a name that no volume has.
-func (a *args) freeName(ctx context.Context) string {
-	taken := map[string]bool{}
-	a.failWith("ElementName", a.eachVolume(ctx, func(v pool.Volume) error {
-		taken[strings.ToLower(v.Name)] = true
-		return nil
-	}))
-	for n := 1; ; n++ {
-		if name := fmt.Sprintf("volume-%d", n); !taken[name] {
-			return name
-		}
-	}
-}
-
 func returnToPool(ctx context.Context, a *args) (*cim.Reply, error) {
-	ref := a.volume("TheElement")
+	ref := a.volume(ctx, "TheElement")
 	if a.err != nil {
 		return nil, a.err
 	}

@@ -3,86 +3,228 @@ package classes
 import (
 	"context"
 
+	"twinlun/blockdev/pool"
 	"twinlun/cim"
 	"twinlun/replication"
 	"twinlun/replication/pairstate"
 )
 
+// synchronized is a source that is an association too.
+type synchronized[T any] struct {
+	*source[T]
+	// of lists those that may refer to an object of whatever class.
+	of func(ctx context.Context, object *cim.Path) ([]T, error)
+}
+
+// References yields the instances that refer to an object.
+func (s *synchronized[T]) References(ctx context.Context, object *cim.Path, _ string, yield cim.Yield) error {
+	values, err := s.of(ctx, object)
+	if missing(err) {
+		return nil // gone since the Broker has seen it
+	}
+	if err != nil {
+		return statusOf(err)
+	}
+	return s.each(ctx, values, yield)
+}
+
+// shownPair is a replica pair with the name of the group relationship that it
+// belongs to, if there is one.
+type shownPair struct {
+	replication.Relationship
+	group string
+}
+
 // storageSynchronized shows the replica pairs.
 func storageSynchronized(r *registry) {
 	m := r.model
-	s := &source[replication.Relationship]{class: r.class(classStorageSynced), list: m.Relationships.Relationships, find: m.relationshipAt}
-	s.fill = func(b *cim.Builder, rel replication.Relationship) { m.fillRelationship(b, rel) }
-	r.add(&synchronized[replication.Relationship]{source: s, of: m.relationshipsOf})
+	s := &source[shownPair]{class: r.class(classStorageSynced), list: m.shownPairs, find: m.shownPair, fill: m.fillPair}
+	r.add(&synchronized[shownPair]{source: s, of: m.shownPairsOf})
 }
 
 // groupSynchronized shows the pairs of groups.
 func groupSynchronized(r *registry) {
 	m := r.model
-	s := &source[replication.GroupRelationship]{class: r.class(classGroupSynced), list: m.Relationships.GroupRelationships, find: m.groupRelationshipAt}
-	s.fill = func(b *cim.Builder, g replication.GroupRelationship) { m.fillGroupRelationship(b, g) }
-	r.add(&synchronized[replication.GroupRelationship]{source: s})
-}
-
-// synchronized is a source that is an association too.
-type synchronized[T any] struct {
-	*source[T]
-	// of lists those that may refer to an object; nil: all are listed.
-	of func(ctx context.Context, object *cim.Path) ([]T, error)
-}
-
-// References yields the instances that refer to an object; the Broker drops
-// those that do not.
-func (s *synchronized[T]) References(ctx context.Context, object *cim.Path, _ string, yield cim.Yield) error {
-	if s.of == nil {
-		return s.Enumerate(ctx, Namespace, yield)
+	s := &source[replication.GroupRelationship]{
+		class: r.class(classGroupSynced), list: m.Relationships.GroupRelationships, find: m.tieAt, fill: m.fillTie,
 	}
-	narrowed := *s.source
-	narrowed.list = func(ctx context.Context) ([]T, error) { return s.of(ctx, object) }
-	return narrowed.Enumerate(ctx, Namespace, yield)
+	r.add(&synchronized[replication.GroupRelationship]{source: s, of: m.tiesOf})
 }
 
-func (m *model) relationshipsOf(ctx context.Context, object *cim.Path) ([]replication.Relationship, error) {
+func (m *model) shownPairs(ctx context.Context) ([]shownPair, error) {
+	pairs, err := m.Relationships.Relationships(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	err = each(ctx, m.Relationships.GroupRelationships, func(g replication.GroupRelationship) error {
+		names[g.ID] = g.Name
+		return nil
+	})
+	shown := make([]shownPair, 0, len(pairs))
+	for _, p := range pairs {
+		shown = append(shown, shownPair{p, names[p.Group]})
+	}
+	return shown, err
+}
+
+func (m *model) shownPair(ctx context.Context, p *cim.Path) (shownPair, error) {
+	r, err := m.pairAt(ctx, p)
+	if err != nil {
+		return shownPair{}, err
+	}
+	return m.show(ctx, r)
+}
+
+// show looks up what is shown beside a relationship.
+func (m *model) show(ctx context.Context, r replication.Relationship) (shownPair, error) {
+	if r.Group == "" {
+		return shownPair{Relationship: r}, nil
+	}
+	g, err := m.Relationships.GroupRelationship(ctx, r.Group)
+	if err != nil && !missing(err) {
+		return shownPair{}, err
+	}
+	return shownPair{r, g.Name}, nil
+}
+
+func (m *model) shownPairsOf(ctx context.Context, object *cim.Path) ([]shownPair, error) {
+	if object.Class != classStorageVolume {
+		return nil, nil
+	}
 	v, err := m.volumeAt(ctx, object)
 	if err != nil {
 		return nil, err
 	}
-	return m.Relationships.RelationshipsOf(ctx, refOf(v))
+	pairs, err := m.Relationships.RelationshipsOf(ctx, refOf(v))
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]shownPair, len(pairs))
+	for i, p := range pairs {
+		if shown[i], err = m.show(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return shown, nil
 }
 
-func (m *model) fillRelationship(b *cim.Builder, r replication.Relationship) {
-	b.Set("SystemElement", m.volumePath(r.Source.ID)).Set("SyncedElement", m.volumePath(r.Target.ID)).
-		Set("WhenSynced", cim.TimeValue(r.WhenActivated)).
-		Set("CopyMethodology", copyMethodology(r.Type)).Set("CopyType", copyType(r.Type)).
-		Set("ReplicaType", replicaType(r.Type)).Set("SyncState", syncState(r.Type, r.State)).
-		Set("CopyPriority", r.Settings.CopyPriority).
-		Set("RelationshipID", r.ID).Set("RelationshipName", r.Name)
-	setSynchronized(b, r.Type, r.Mode, r.State, r.Percent)
-	setTimes(b, r.WhenEstablished, r.WhenActivated, r.WhenSynchronized)
-	if r.Settings.TargetReadOnly || r.Type == pairstate.Mirror {
-		b.Set("ReadOnly", 3) // SyncedElement
+// pairAt finds the pair that a path names by its two references, whose classes
+// may be superclasses.
+func (m *model) pairAt(ctx context.Context, p *cim.Path) (replication.Relationship, error) {
+	source, target := m.volumeKey(p, "SystemElement"), m.volumeKey(p, "SyncedElement")
+	if source == "" || target == "" {
+		return replication.Relationship{}, notFound(p)
 	}
-	if r.Reason != "" {
-		b.Set("Reason", r.Reason)
+	v, err := m.volumeByID(ctx, target)
+	if err != nil {
+		return replication.Relationship{}, err
 	}
-	m.setGroupName(b, r.Group)
+	pairs, err := m.Relationships.RelationshipsOf(ctx, refOf(v))
+	if err != nil {
+		return replication.Relationship{}, err
+	}
+	for _, r := range pairs {
+		if r.Source.ID == source && r.Target.ID == target {
+			return r, nil
+		}
+	}
+	return replication.Relationship{}, notFound(p)
 }
 
-// setGroupName shows the group relationship that a pair belongs to.
-func (m *model) setGroupName(b *cim.Builder, group string) {
-	if group == "" {
-		return
+// volumeKey is the identifier of the volume that a key refers to, or "".
+func (m *model) volumeKey(p *cim.Path, key string) pool.VolumeID {
+	ref, ok := p.Key(key).(*cim.Path)
+	if !ok {
+		return ""
 	}
-	if g, err := m.Relationships.GroupRelationship(context.Background(), group); err == nil {
-		b.Set("GroupRelationshipName", g.Name)
+	return m.deviceID(ref, classStorageVolume)
+}
+
+func (m *model) tieAt(ctx context.Context, p *cim.Path) (replication.GroupRelationship, error) {
+	source, target := m.groupKey(p, "SystemElement"), m.groupKey(p, "SyncedElement")
+	ties, err := m.Relationships.GroupRelationships(ctx)
+	if err != nil {
+		return replication.GroupRelationship{}, err
+	}
+	for _, g := range ties {
+		if g.Source == source && g.Target == target {
+			return g, nil
+		}
+	}
+	return replication.GroupRelationship{}, notFound(p)
+}
+
+// groupKey is the ID of the group that a key refers to, or "".
+func (m *model) groupKey(p *cim.Path, key string) string {
+	ref, ok := p.Key(key).(*cim.Path)
+	if !ok {
+		return ""
+	}
+	id, _ := localID(ref, idGroup)
+	if !m.means(ref, groupPath(id)) {
+		return ""
+	}
+	return id
+}
+
+func (m *model) tiesOf(ctx context.Context, object *cim.Path) ([]replication.GroupRelationship, error) {
+	if object.Class != classReplicationGroup {
+		return nil, nil
+	}
+	id, _ := localID(object, idGroup)
+	var of []replication.GroupRelationship
+	return of, each(ctx, m.Relationships.GroupRelationships, func(g replication.GroupRelationship) error {
+		if g.Source == id || g.Target == id {
+			of = append(of, g)
+		}
+		return nil
+	})
+}
+
+// synchronization is the ID of the pair or group relationship that a parameter
+// refers to; required.
+func (a *args) synchronization(ctx context.Context, param string) string {
+	p := a.ref(param)
+	if p == nil {
+		a.fail(replication.KindInvalid, param, "a reference to a synchronized association is needed")
+	}
+	if a.err != nil {
+		return ""
+	}
+	if a.groupKey(p, "SyncedElement") != "" {
+		g, err := a.tieAt(ctx, p)
+		a.failWith(param, err)
+		return g.ID
+	}
+	r, err := a.pairAt(ctx, p)
+	a.failWith(param, err)
+	return r.ID
+}
+
+func (m *model) fillPair(b *cim.Builder, p shownPair) {
+	b.Set("SystemElement", m.volumePath(p.Source.ID)).Set("SyncedElement", m.volumePath(p.Target.ID)).
+		Set("CopyMethodology", copyMethodology(p.Type)).Set("CopyType", copyType(p.Type, p.Mode)).
+		Set("ReplicaType", replicaType(p.Type)).Set("SyncState", syncState(p.Type, p.State)).
+		Set("CopyPriority", p.Settings.CopyPriority).
+		Set("RelationshipID", p.ID).Set("RelationshipName", p.Name)
+	setSynchronized(b, p.Type, p.Mode, p.State, p.Percent)
+	setTimes(b, p.Type, p.WhenEstablished, p.WhenActivated, p.WhenSynchronized)
+	if p.Settings.TargetReadOnly || p.Type == pairstate.Mirror {
+		b.Set("ReadOnly", readOnlyTarget)
+	}
+	if p.Reason != "" {
+		b.Set("Reason", p.Reason)
+	}
+	if p.group != "" {
+		b.Set("GroupRelationshipName", p.group)
 	}
 }
 
-func (m *model) fillGroupRelationship(b *cim.Builder, g replication.GroupRelationship) {
+func (m *model) fillTie(b *cim.Builder, g replication.GroupRelationship) {
 	b.Set("SystemElement", groupPath(g.Source)).Set("SyncedElement", groupPath(g.Target)).
-		Set("WhenSynced", cim.TimeValue(g.WhenActivated)).
 		Set("RelationshipName", g.Name).Set("RelationshipID", g.ID)
 	setSynchronized(b, g.Type, g.Mode, g.State, g.Percent)
-	setTimes(b, g.WhenEstablished, g.WhenActivated, g.WhenSynchronized)
+	setTimes(b, g.Type, g.WhenEstablished, g.WhenActivated, g.WhenSynchronized)
 	setConsistency(b, g)
 }

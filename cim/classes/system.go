@@ -15,6 +15,8 @@ const (
 	healthOK        = 5  // HealthState
 	healthMajor     = 20 // HealthState: major failure
 	enabled         = 2  // EnabledState
+	noChange        = 5  // RequestedState
+	statusDormant   = 15 // OperationalStatus
 )
 
 // setHealthy sets what an element shows that works.
@@ -29,7 +31,7 @@ func computerSystem(r *registry) {
 		setHealthy(b)
 		b.Set("CreationClassName", classComputerSystem).Set("Name", name).Set("NameFormat", "Other").
 			Set("ElementName", name).Set("Caption", "Twinlun "+m.Version).
-			Set("EnabledState", enabled).Set("RequestedState", 5).
+			Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("Dedicated", []uint16{15}). // Block Server
 			Set("Roles", []string{"Storage replication endpoint"})
 	}
@@ -60,7 +62,7 @@ func newService(r *registry, class, caption string, role cim.Role, methods map[s
 	s.fill = func(b *cim.Builder, name string) {
 		setHealthy(b)
 		m.setHosted(b, class, "Name", name)
-		b.Set("ElementName", caption).Set("Started", true).Set("EnabledState", enabled).Set("RequestedState", 5).
+		b.Set("ElementName", caption).Set("Started", true).Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("TimeOfLastStateChange", m.started)
 	}
 	return &service[string]{source: s, model: m, methods: methods, role: role}

@@ -2,6 +2,7 @@ package classes
 
 import (
 	"context"
+	"strings"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/export"
@@ -26,19 +27,28 @@ func (m *model) fillVolume(b *cim.Builder, v shownVolume) {
 	setHealthy(b)
 	m.setHosted(b, classStorageVolume, "DeviceID", string(v.ID))
 	b.Set("ElementName", v.Name).Set("InstanceID", "TWINLUN:volume:"+string(v.ID)).
-		Set("Name", string(v.ID)).Set("NameFormat", 9).Set("NameNamespace", 2). // NAA, VPD83Type3
+		Set("Name", naaName(v.ID)).Set("NameFormat", 9).Set("NameNamespace", 2). // NAA, VPD83Type3
 		Set("BlockSize", blockdev.SectorSize).
 		Set("NumberOfBlocks", v.Size/blockdev.SectorSize).Set("ConsumableBlocks", v.Size/blockdev.SectorSize).
-		Set("Access", 3).Set("DataOrganization", 2).Set("ExtentStatus", []uint16{2}).
-		Set("EnabledState", enabled).Set("RequestedState", 5).
+		Set("Access", 3).Set("DataOrganization", 2).Set("ExtentStatus", []uint16{2}). // Read/Write, Fixed Block, None
+		Set("EnabledState", enabled).Set("RequestedState", noChange).
 		Set("IsBasedOnUnderlyingRedundancy", false).Set("NoSinglePointOfFailure", false).
-		Set("DataRedundancy", 1).Set("PackageRedundancy", 0).Set("Primordial", false).Set("IsComposite", false).
-		Set("SequentialAccess", false).Set("ThinlyProvisioned", true).Set("Usage", 2).Set("InstallDate", cim.TimeValue(v.Created)).
+		Set("DataRedundancy", 1).Set("PackageRedundancy", 0).Set("DeltaReservation", 0).
+		Set("Primordial", false).Set("IsComposite", false).Set("SequentialAccess", false).
+		Set("ThinlyProvisioned", true).Set("Usage", 2). // Unrestricted
+		Set("InstallDate", cim.TimeValue(v.Created)).
 		Set("PoolName", v.Pool).Set("AllocatedSpace", v.Allocated).Set("SharesSpace", v.Dependent)
 	if v.target != "" {
 		b.Set("TargetName", v.target)
 	}
 }
+
+// naaName is a volume's identifier in the form that CIM_StorageExtent wants for
+// NameFormat NAA: hexadecimal digits in upper case.
+func naaName(id pool.VolumeID) string { return strings.ToUpper(string(id)) }
+
+// volumeNamed is the identifier of the volume with this Name, in any case.
+func volumeNamed(name string) pool.VolumeID { return pool.VolumeID(strings.ToLower(name)) }
 
 func (m *model) shownVolumes(ctx context.Context) ([]shownVolume, error) {
 	exports, err := m.Exports.Exports(ctx)
@@ -50,7 +60,7 @@ func (m *model) shownVolumes(ctx context.Context) ([]shownVolume, error) {
 		targets[e.Volume] = e.Target
 	}
 	var shown []shownVolume
-	err = m.eachVolume(ctx, func(v pool.Volume) error {
+	err = each(ctx, m.Volumes.Volumes, func(v pool.Volume) error {
 		shown = append(shown, shownVolume{Volume: v, target: targets[exportRef(refOf(v))]})
 		return nil
 	})
@@ -75,15 +85,26 @@ func systemDevice(r *registry) {
 	a := &association{class: r.class("TWINLUN_SystemDevice"), near: "GroupComponent", far: "PartComponent"}
 	give := func(device *cim.Path, yield links) error { return yield(link{near: m.systemPath(), far: device}) }
 	a.all = func(ctx context.Context, yield links) error {
-		err := m.eachVolume(ctx, func(v pool.Volume) error { return give(m.volumePath(v.ID), yield) })
+		err := each(ctx, m.Volumes.Volumes, func(v pool.Volume) error { return give(m.volumePath(v.ID), yield) })
 		if err != nil {
 			return err
 		}
-		return m.eachExport(ctx, func(e export.Export) error { return give(m.controllerPath(e), yield) })
+		return each(ctx, m.Exports.Exports, func(e export.Export) error { return give(m.controllerPath(e.Volume), yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
-		if object.Class == classComputerSystem {
+		var err error
+		switch object.Class {
+		case classComputerSystem:
 			return a.all(ctx, yield)
+		case classStorageVolume:
+			_, err = m.volumeAt(ctx, object)
+		case classController:
+			_, err = m.exportAt(ctx, object)
+		default:
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		return give(object, yield)
 	}
