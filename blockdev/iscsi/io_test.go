@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -15,10 +16,9 @@ import (
 )
 
 func fill(p []byte, seed uint64) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
-	for i := range p {
-		p[i] = byte(r.Uint32())
-	}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	_, _ = rand.NewChaCha8(key).Read(p)
 	return p
 }
 
