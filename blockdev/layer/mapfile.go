@@ -129,7 +129,7 @@ func (m *blockMap) load(f vfs.File, id string) error {
 		return err
 	}
 	end := int64(1+len(*m.leaves.Load())) * sectorSize
-	buf := make([]byte, loadBuffer)
+	buf := make([]byte, min(loadBuffer, end))
 	for off := int64(sectorSize); off < end; {
 		from, to, err := f.NextData(off)
 		if errors.Is(err, io.EOF) {
@@ -141,7 +141,7 @@ func (m *blockMap) load(f vfs.File, id string) error {
 		off = min(end, max(off, from/sectorSize*sectorSize))
 		to = min(end, (to+sectorSize-1)/sectorSize*sectorSize)
 		for off < to {
-			part := min(to-off, loadBuffer)
+			part := min(to-off, int64(len(buf)))
 			if err := m.loadRange(f, buf[:part], off); err != nil {
 				return err
 			}

@@ -20,18 +20,19 @@ const (
 // exchanged for another.
 type Volume struct {
 	hooks  hookPath
+	guards guards
 	gate   sync.RWMutex // writers share it; held alone, nothing is written
 	chain  atomic.Pointer[Chain]
 	size   atomic.Int64
 	closed atomic.Bool
 }
 
-// NewVolume puts chain in use. The size is that of its top.
-func NewVolume(chain *Chain) *Volume {
+// NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
+func NewVolume(chain *Chain, size int64) *Volume {
 	v := &Volume{}
 	v.hooks.init()
 	v.chain.Store(chain)
-	v.size.Store(chain.top.Size())
+	v.size.Store(size)
 	return v
 }
 
@@ -96,13 +97,16 @@ func (v *Volume) reading(fn func(*Chain) error) error {
 	}
 }
 
-// writing runs fn on the present chain, which is not exchanged until fn returns.
-func (v *Volume) writing(ctx context.Context, op string, fn func(*Chain) error) error {
+// writing runs fn, which changes [off, off+n), on the present chain, which is not
+// exchanged until fn returns.
+func (v *Volume) writing(ctx context.Context, op string, off, n int64, fn func(*Chain) error) error {
 	v.gate.RLock()
 	defer v.gate.RUnlock()
 	if err := v.usable(ctx, op); err != nil {
 		return err
 	}
+	v.guards.beginWrite(off, n)
+	defer v.guards.endWrite(off, n)
 	return fn(v.chain.Load())
 }
 
@@ -124,7 +128,8 @@ func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
 	}
 	for p, off := c.Data, c.Off; ; {
 		part := p[:min(len(p), writePiece)]
-		if err := v.writing(ctx, "write", func(ch *Chain) error { return put(ch, part, off) }); err != nil {
+		err := v.writing(ctx, "write", off, int64(len(part)), func(ch *Chain) error { return put(ch, part, off) })
+		if err != nil {
 			return err
 		}
 		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
@@ -136,7 +141,8 @@ func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
 func (v *Volume) zero(ctx context.Context, c blockdev.Change) error {
 	for off, n := c.Off, c.Len; n > 0; {
 		part := min(n, zeroPiece)
-		if err := v.writing(ctx, "zero", func(ch *Chain) error { return ch.zeroAt(off, part) }); err != nil {
+		err := v.writing(ctx, "zero", off, part, func(ch *Chain) error { return ch.zeroAt(off, part) })
+		if err != nil {
 			return err
 		}
 		off, n = off+part, n-part
@@ -160,7 +166,9 @@ func (v *Volume) read(ctx context.Context, p []byte, off int64) error {
 	if err := v.usable(ctx, "read"); err != nil {
 		return err
 	}
-	return v.reading(func(c *Chain) error { return c.readAt(p, off) })
+	return v.reading(func(c *Chain) error {
+		return v.guards.read(off, int64(len(p)), func() error { return c.readAt(p, off) })
+	})
 }
 
 // extents lists what a range holds.

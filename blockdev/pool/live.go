@@ -72,7 +72,7 @@ func (p *LayerPool) openVolume(v *volume) error {
 	chain := newChain(nodes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v.live, v.held = layer.NewVolume(chain), nodes
+	v.live, v.held = layer.NewVolume(chain, v.rec.Size), nodes
 	return nil
 }
 
