@@ -51,6 +51,7 @@ func TestKill(t *testing.T) {
 	for i := range histories {
 		histories[i] = &history{}
 		d.Must("volume", "create", source(i), "--size", fmt.Sprint(blocks*blockSize), "--export")
+		histories[i].fill(t, d, source(i), i)
 	}
 	for round := range rounds(t) {
 		kind := kinds()[round%len(kinds())]
@@ -58,11 +59,12 @@ func TestKill(t *testing.T) {
 		t.Logf("round %d: %s, killed after %s", round, kind.name, delay)
 		storm(t, d, histories, kind, fmt.Sprintf("r%d", round), delay, r.Uint64())
 		d.Run()
+		t.Logf("after the restart %d relationships, %d jobs under way", len(instances(t, d, "CIM_StorageSynchronized")), unfinished(t, d))
+		settled(t, d)
 		var content [volumes][]byte
 		for i, h := range histories {
 			content[i] = h.check(t, d, source(i), i)
 		}
-		settled(t, d)
 		kind.check(t, d, fmt.Sprintf("r%d", round), content)
 		tidy(t, d)
 	}
@@ -101,6 +103,18 @@ func pause(ctx context.Context, delay time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, delay)
 	defer cancel()
 	<-ctx.Done()
+}
+
+// unfinished counts the jobs that have not ended.
+func unfinished(t *testing.T, d *system.Daemon) int {
+	t.Helper()
+	n := 0
+	for _, j := range instances(t, d, "CIM_ConcreteJob") {
+		if state, _ := j.Get("JobState").(uint64); state < 7 {
+			n++
+		}
+	}
+	return n
 }
 
 // settled waits until no job runs and fails if one has failed.

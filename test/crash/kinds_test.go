@@ -25,10 +25,10 @@ type kind struct {
 
 func kinds() []kind {
 	return []kind{
-		{name: "clone", within: 250 * time.Millisecond, request: list(8), check: checkList(8)},
+		{name: "clone", within: 150 * time.Millisecond, request: list(8), check: checkList(8)},
 		{name: "mirror", within: 500 * time.Millisecond, request: list(6), check: checkList(6)},
 		{name: "group snapshot", within: 120 * time.Millisecond, request: group(7), check: checkGroup(7)},
-		{name: "group clone", within: 250 * time.Millisecond, request: group(8), check: checkGroup(8)},
+		{name: "group clone", within: 150 * time.Millisecond, request: group(8), check: checkGroup(8)},
 		{name: "group mirror", within: 500 * time.Millisecond, request: group(6), check: checkGroup(6)},
 	}
 }

@@ -75,6 +75,21 @@ func (h *history) work(ctx context.Context, disk *initiator.Disk, volume int, se
 	}
 }
 
+// fill writes every block once, so that a copy has something to copy.
+func (h *history) fill(t *testing.T, d *system.Daemon, name string, volume int) {
+	t.Helper()
+	disk, err := d.Disk(t.Context(), name)
+	require.NoError(t, err)
+	defer disk.Close()
+	content := make([]byte, blocks*blockSize)
+	for b := range blocks {
+		stamp(content[b*blockSize:(b+1)*blockSize], volume, b, h.next(b))
+		h.ack(b)
+	}
+	require.NoError(t, disk.WriteAt(t.Context(), content, 0))
+	require.True(t, h.flush(t.Context(), disk))
+}
+
 func (h *history) next(b int) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
