@@ -3,6 +3,7 @@ package mirror
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -48,6 +49,31 @@ type disk struct {
 	volatile map[int64]struct{} // blocks
 	failing  error              // of writes and flushes
 	failRead error
+
+	// Called after the operation, outside of the lock, while the caller waits.
+	afterRead, afterWrite, afterFlush func(off int64)
+}
+
+// after runs one of the hooks, which may change the hooks.
+func (d *disk) after(hook *func(int64), off int64) {
+	d.mu.Lock()
+	f := *hook
+	d.mu.Unlock()
+	if f != nil {
+		f(off)
+	}
+}
+
+// once sets a hook that runs for the first operation only.
+func (d *disk) once(hook *func(int64), f func(off int64)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	*hook = func(off int64) {
+		d.mu.Lock()
+		*hook = nil
+		d.mu.Unlock()
+		f(off)
+	}
 }
 
 func newDisk(p *power, size int) *disk {
@@ -55,6 +81,7 @@ func newDisk(p *power, size int) *disk {
 }
 
 func (d *disk) ReadAt(_ context.Context, p []byte, off int64) error {
+	defer d.after(&d.afterRead, off)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failRead != nil {
@@ -65,6 +92,7 @@ func (d *disk) ReadAt(_ context.Context, p []byte, off int64) error {
 }
 
 func (d *disk) WriteAt(_ context.Context, p []byte, off int64) error {
+	defer d.after(&d.afterWrite, off)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failing != nil {
@@ -81,6 +109,7 @@ func (d *disk) WriteAt(_ context.Context, p []byte, off int64) error {
 }
 
 func (d *disk) Flush(context.Context) error {
+	defer d.after(&d.afterFlush, 0)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.failing != nil {
@@ -276,8 +305,8 @@ func (r *rig) requireEqual(t testing.TB) {
 // fill puts noise on a disk, durably.
 func fill(d *disk, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	for i := range d.data {
-		d.data[i] = byte(rnd.Uint32())
+	for i := 0; i < len(d.data); i += 8 {
+		binary.LittleEndian.PutUint64(d.data[i:], rnd.Uint64())
 	}
 	copy(d.durable, d.data)
 }
