@@ -5,6 +5,7 @@ package memdev
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"twinlun/blockdev"
@@ -147,19 +148,42 @@ func (d *Device) Extents(_ context.Context, off, n int64, limit int) ([]blockdev
 		return nil, err
 	}
 	var list []blockdev.Extent
-	for n > 0 {
-		index, _, part := piece(off, n)
-		data := d.chunks[index] != nil
-		if last := len(list) - 1; last >= 0 && list[last].Data == data {
-			list[last].Len += part
-		} else if limit >= 1 && len(list) == limit {
-			break
-		} else {
-			list = append(list, blockdev.Extent{Off: off, Len: part, Data: data})
-		}
-		off, n = off+part, n-part
+	end := off + n
+	for _, index := range d.chunksLocked(off, end) {
+		from := max(off, index*blockdev.BlockSize)
+		list = appendExtent(list, off, from, false)
+		off = min(end, (index+1)*blockdev.BlockSize)
+		list = appendExtent(list, from, off, true)
+	}
+	list = appendExtent(list, off, end, false)
+	if limit >= 1 {
+		list = list[:min(len(list), limit)]
 	}
 	return list, nil
+}
+
+// chunksLocked lists the blocks that hold data and touch [off, end), in order.
+func (d *Device) chunksLocked(off, end int64) (list []int64) {
+	for index := range d.chunks {
+		if index*blockdev.BlockSize < end && off < (index+1)*blockdev.BlockSize {
+			list = append(list, index)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// appendExtent adds [off, end) to the list, to its last extent if that is of the
+// same kind. An empty range adds nothing.
+func appendExtent(list []blockdev.Extent, off, end int64, data bool) []blockdev.Extent {
+	if off >= end {
+		return list
+	}
+	if last := len(list) - 1; last >= 0 && list[last].Data == data {
+		list[last].Len += end - off
+		return list
+	}
+	return append(list, blockdev.Extent{Off: off, Len: end - off, Data: data})
 }
 
 // checkLocked says why an operation on [off, off+n) cannot be, with the lock

@@ -31,6 +31,11 @@ func TestSparse(t *testing.T) {
 	require.Len(t, d.chunks, 1)
 	require.NoError(t, d.ZeroAt(ctx, 0, 4096))
 	require.Len(t, d.chunks, 1)
+	list, err := d.Extents(ctx, 512, 1<<50-512, 0)
+	require.NoError(t, err)
+	require.Equal(t, []blockdev.Extent{
+		{Off: 512, Len: 1<<49 - 512}, {Off: 1 << 49, Len: 4096, Data: true}, {Off: 1<<49 + 4096, Len: 1<<49 - 4096},
+	}, list)
 	require.NoError(t, d.ZeroAt(ctx, 1<<49, 4096))
 	require.Empty(t, d.chunks)
 	require.NoError(t, d.ZeroAt(ctx, 0, 1<<50), "a whole device is zeroed at once, however large")

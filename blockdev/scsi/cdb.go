@@ -55,14 +55,14 @@ func (u *LogicalUnit) checkLBA(lba, n uint64) error {
 	return nil
 }
 
-// span is decodeBlocks in bytes, checked against the medium and limited to max
-// bytes. The length is at most max, so it fits an int.
-func (u *LogicalUnit) span(cdb []byte, max int) (off int64, n int, b blocks, err error) {
+// span is decodeBlocks in bytes, checked against the medium and limited to limit
+// bytes, so that the length fits an int.
+func (u *LogicalUnit) span(cdb []byte, limit int) (off int64, n int, b blocks, err error) {
 	b = decodeBlocks(cdb)
 	if err := u.checkLBA(b.lba, b.n); err != nil {
 		return 0, 0, b, err
 	}
-	if b.n > uint64(max)/blockdev.SectorSize {
+	if b.n > uint64(limit)/blockdev.SectorSize {
 		return 0, 0, b, cdbField(b.field, 0)
 	}
 	return int64(b.lba) * blockdev.SectorSize, int(b.n) * blockdev.SectorSize, b, nil

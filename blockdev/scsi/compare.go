@@ -10,20 +10,18 @@ import (
 const maxCompare = 8
 
 // compareAndWrite is COMPARE AND WRITE (SBC-4 section 5.3). No other command
-// changes the blocks between the comparison and the write.
+// changes the blocks between the comparison and the write. The number of blocks
+// must agree with the Data-Out that came: half of it cannot be told apart.
 func compareAndWrite(ctx context.Context, u *LogicalUnit, c *Command) (Result, error) {
 	lba, blocks := be.Uint64(c.CDB[2:]), uint64(c.CDB[13])
 	if err := u.checkLBA(lba, blocks); err != nil {
 		return Result{}, err
 	}
-	if blocks > maxCompare {
+	if blocks > maxCompare || uint64(len(c.DataOut)) != 2*blocks*blockdev.SectorSize {
 		return Result{}, cdbField(13, 0)
 	}
 	off, n := int64(lba)*blockdev.SectorSize, int(blocks)*blockdev.SectorSize
 	r := Result{Transfer: 2 * n}
-	if len(c.DataOut) != 2*n {
-		return r, invalidFieldInUnit
-	}
 	if n == 0 {
 		return r, nil
 	}

@@ -228,9 +228,10 @@ func TestCompareAndWrite(t *testing.T) {
 	require.Equal(t, 1, r.plan.Count(faultdev.OpFUA))
 
 	require.Equal(t, []byte{0xC0, 0, 13}, r.bad(invalidFieldInCDB, caw(0, maxCompare+1, 0), sectors(1, 2*(maxCompare+1))...)[15:18])
-	r.bad(invalidFieldInUnit, caw(0, 1, 0), sectors('b', 4)...)
-	r.bad(invalidFieldInUnit, caw(0, 3, 0), sectors('b', 4)...)
-	r.bad(invalidFieldInUnit, caw(0, 1, 0))
+	r.bad(invalidFieldInCDB, caw(0, 1, 0), sectors('b', 4)...)
+	r.bad(invalidFieldInCDB, caw(0, 3, 0), sectors('b', 4)...)
+	r.bad(invalidFieldInCDB, caw(0, 1, 0))
+	r.bad(invalidFieldInCDB, caw(0, 0, 0), sectors('b', 512)...) // 256 blocks do not fit the field
 	r.bad(lbaOutOfRange, caw(testSize/512, 1, 0), sectors(0, 2)...)
 	r.bad(lbaOutOfRange, caw(testSize/512-1, 2, 0), sectors(0, 4)...)
 	r.good(caw(5, 0, 0))

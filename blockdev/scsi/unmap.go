@@ -11,7 +11,7 @@ import (
 const (
 	maxUnmapBlocks      = 1 << 20 // in all descriptors of a command
 	maxUnmapDescriptors = 256
-	maxSameBytes        = 64 << 20
+	maxSameBytes        = 16 << 20
 )
 
 // unmap is UNMAP (SBC-4 section 5.38). Nothing is unmapped unless all
