@@ -1,10 +1,6 @@
 package iscsi
 
-import (
-	"context"
-
-	"twinlun/blockdev/scsi"
-)
+import "twinlun/blockdev/scsi"
 
 // abort ends the tasks that match and gives a channel for each that is still
 // running. With a verdict they answer that, without one they answer nothing.
@@ -55,16 +51,4 @@ func (s *session) endAbortedLocked(t *task) {
 	s.leaveLocked(t)
 	s.retireLocked(t)
 	s.recycle(t)
-}
-
-// awaitAll waits for all of the channels, or for ctx.
-func awaitAll(ctx context.Context, all []<-chan struct{}) error {
-	for _, c := range all {
-		select {
-		case <-c:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

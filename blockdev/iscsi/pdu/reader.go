@@ -118,9 +118,6 @@ func (r *Reader) Discard() error {
 	return unexpected(err)
 }
 
-// Buffered is the number of bytes that can be read without waiting.
-func (r *Reader) Buffered() int { return r.br.Buffered() }
-
 func (r *Reader) checkHeader(h *Header) error {
 	var d [digestLen]byte
 	if err := r.full(d[:]); err != nil {
