@@ -109,8 +109,10 @@ func TestExposeRefuses(t *testing.T) {
 func TestNameCollision(t *testing.T) {
 	r := newRig(t, "v", "V")
 	r.expose("v")
+	stored := r.meta.updates.calls
 	_, err := r.Expose(t.Context(), Request{Volume: ref("V")})
 	requireKind(t, blockdev.KindExists, err)
+	require.Equal(t, stored, r.meta.updates.calls, "refused before anything is stored")
 	require.NoError(t, r.Hide(t.Context(), ref("v"), nil))
 	r.expose("V")
 	require.Equal(t, 1, r.pool.handles())

@@ -189,6 +189,34 @@ func TestCompareAndWriteExcludesWriters(t *testing.T) {
 	}
 }
 
+// TestVerifiedWriteIsNotDisturbed holds WRITE AND VERIFY before it reads back:
+// what it would then find must be its own.
+func TestVerifiedWriteIsNotDisturbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		open := make(chan struct{})
+		r.plan.Inject(faultdev.Fault{Ops: []faultdev.Op{faultdev.OpRead}, Times: 1, Gate: func(context.Context) error {
+			<-open
+			return nil
+		}})
+		var verified, other Result
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			verified = r.Execute(context.Background(), &Command{CDB: []byte(rw(0x2E, 2, 0, 4)), DataOut: sectors('a', 4)})
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			other = r.Execute(context.Background(), &Command{CDB: []byte(rw(0x2A, 0, 2, 4)), DataOut: sectors('b', 4)})
+		})
+		synctest.Wait()
+		close(open)
+		wg.Wait()
+		require.Equal(t, StatusGood, verified.Status)
+		require.Equal(t, StatusGood, other.Status)
+		require.Equal(t, append(sectors('a', 2), sectors('b', 4)...), r.medium(0, 6*512))
+	})
+}
+
 func TestCompareAndWriteGivesUpItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
