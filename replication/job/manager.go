@@ -120,7 +120,7 @@ func (m *Manager) Create(tx store.Tx, s Spec) (Record, error) {
 // Get is the job as it is now, or ErrNotFound.
 func (m *Manager) Get(ctx context.Context, id string) (r Record, err error) {
 	err = m.cfg.Store.View(ctx, func(tx store.Tx) error {
-		r, err = get(tx, id)
+		r, err = load(tx, id)
 		return err
 	})
 	return m.live(r), err
@@ -160,7 +160,7 @@ func (m *Manager) Resumable(ctx context.Context) ([]Record, error) {
 // Delete forgets a job that is done; ErrRunning: it is not.
 func (m *Manager) Delete(ctx context.Context, id string) error {
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		r, err := get(tx, id)
+		r, err := load(tx, id)
 		if err == nil && !r.State.Done() {
 			err = ErrRunning
 		}

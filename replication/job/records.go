@@ -34,7 +34,7 @@ func put(tx store.Tx, r Record) error {
 	return tx.Put(bucket, r.ID, v)
 }
 
-func get(tx store.Tx, id string) (Record, error) {
+func load(tx store.Tx, id string) (Record, error) {
 	v, err := tx.Get(bucket, id)
 	if err != nil {
 		return Record{}, err

@@ -82,7 +82,7 @@ func (m *Manager) change(ctx context.Context, id string, f func(*Record)) (r Rec
 
 // update applies f to a job that is not done.
 func update(tx store.Tx, id string, f func(*Record)) (Record, error) {
-	r, err := get(tx, id)
+	r, err := load(tx, id)
 	if err != nil {
 		return r, err
 	}

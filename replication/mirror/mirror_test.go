@@ -193,7 +193,7 @@ func TestSourceFails(t *testing.T) {
 func TestSourceCannotBeRead(t *testing.T) {
 	r := newRig()
 	r.source.failRead = errBoom
-	r.start(t, nil)
+	r.start(t, func(c *Config) { c.Parallel = 1 })
 	r.news.wait(t, fmt.Sprintf("broken: source: read at 0+%d: boom", region))
 }
 
