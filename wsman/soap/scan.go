@@ -56,7 +56,9 @@ func (s *scanner) next() error {
 	case bytes.HasPrefix(s.rest, []byte("<?")):
 		return s.instruction()
 	case bytes.HasPrefix(s.rest, []byte("</")):
-		s.depth--
+		if s.depth--; s.depth < 0 {
+			return malformed("an end tag without its start tag")
+		}
 		s.nodes-- // counted when it was opened
 		return s.skip("</", ">")
 	default:
