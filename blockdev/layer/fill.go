@@ -68,19 +68,23 @@ type mover struct {
 // called again. There must be one at a time for a layer.
 func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
 	m := &mover{into: l, pace: pace, sparse: below.grounded, keep: true}
-	return m.run(ctx, l.Size(), func(off, n int64) error { return m.fillPiece(below, off, n) })
+	none := func(int64) int64 { return 0 }
+	return m.run(ctx, l.Size(), none, func(off, n int64) error { return m.fillPiece(below, off, n) })
 }
 
-// run moves piece after piece of size bytes and makes them durable.
-func (m *mover) run(ctx context.Context, size int64, move func(off, n int64) error) error {
-	for off := int64(0); off < size; off += copyPiece {
-		n, before := min(copyPiece, size-off), m.copied
-		if err := move(off, n); err != nil {
+// run moves piece after piece of size bytes and makes them durable. skip says how
+// much need not be looked at from a place on.
+func (m *mover) run(ctx context.Context, size int64, skip func(off int64) int64, move func(off, n int64) error) error {
+	for off := int64(0); off < size; {
+		skipped, before := skip(off), m.copied
+		n := min(copyPiece, size-off-skipped)
+		if err := move(off+skipped, n); err != nil {
 			return err
 		}
-		if err := m.step(ctx, n, m.copied-before); err != nil {
+		if err := m.step(ctx, skipped+n, m.copied-before); err != nil {
 			return err
 		}
+		off += skipped + n
 	}
 	m.keep = m.keep && !m.sparse
 	return m.commit()
@@ -204,7 +208,18 @@ func (l *Layer) Sink(ctx context.Context, below *Layer, grounded bool, pace Pace
 		return err
 	}
 	m := &mover{into: below, pace: pace, sparse: grounded, keep: !grounded}
-	return m.run(ctx, l.Size(), func(off, n int64) error { return m.sinkPiece(l, off, n) })
+	return m.run(ctx, l.Size(), l.emptyFrom, func(off, n int64) error { return m.sinkPiece(l, off, n) })
+}
+
+// emptyFrom is how many bytes from off on, which begins a block, the layer has
+// nothing of.
+func (l *Layer) emptyFrom(off int64) int64 {
+	block, count := blockRange(off, l.Size()-off)
+	st, n := l.blocks.run(block, count)
+	if st != absent {
+		return 0
+	}
+	return min(n*blockSize, l.Size()-off)
 }
 
 func (m *mover) sinkPiece(from *Layer, off, n int64) error {

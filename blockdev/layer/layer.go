@@ -203,6 +203,9 @@ func (l *Layer) flush() (err error) {
 	return nil
 }
 
+// Fail ends writing to the layer for good, because of cause.
+func (l *Layer) Fail(cause error) { _ = l.fail("use", cause) }
+
 // fail ends writing to the layer for good.
 func (l *Layer) fail(op string, cause error) error {
 	err := blockdev.Wrap(blockdev.KindIO, fmt.Sprintf("%s of layer %s", op, l.id), cause)

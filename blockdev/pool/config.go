@@ -26,4 +26,6 @@ type Config struct {
 	Rand io.Reader
 	// FS replaces the folder Dir, for tests. It is not locked.
 	FS vfs.FS
+
+	settleLimit int64 // replaces the constant, for tests
 }

@@ -35,6 +35,9 @@ type LayerPool struct {
 	tasks sync.WaitGroup // the merger, hydrations, retired chains
 
 	structure sync.Mutex
+	rotations map[string]int // of the volume's top on a layer, by the layer
+
+	settleLimit int64
 
 	mu       sync.Mutex
 	tree     tree
@@ -85,8 +88,12 @@ func newLayerPool(cfg Config) *LayerPool {
 		name: cfg.Name, fs: cfg.FS, meta: cfg.Meta, log: cfg.Logger, now: cfg.Time, rand: cfg.Rand,
 		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
+		rotations: map[string]int{}, settleLimit: cfg.settleLimit,
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
+	if p.settleLimit == 0 {
+		p.settleLimit = settleLimit
+	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -185,14 +192,20 @@ func (p *LayerPool) closeVolumes() error {
 	return failed
 }
 
-// commit stores the plan and puts it into the tree. If it could not be stored,
-// nobody knows whether it may be found at the next start: fresh, the layers that
-// were made for it, stay until another transaction has settled that.
+// commit stores the plan and puts it into the tree. If it cannot be stored, nothing
+// has changed, and fresh, the layers that were made for it, are removed.
 func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error {
-	if err := p.store(ctx, pl); err != nil {
+	sure, err := p.store(ctx, pl)
+	if err != nil && !sure {
+		sure = p.undo(pl, err)
+	}
+	if err != nil {
 		p.mu.Lock()
-		defer p.mu.Unlock()
 		p.doubt = append(p.doubt, fresh...)
+		p.mu.Unlock()
+		if sure {
+			p.forgetDoubt()
+		}
 		return err
 	}
 	grounded := pl.grounded()
@@ -202,6 +215,7 @@ func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error
 	p.ringLocked()
 	p.mu.Unlock()
 	for _, id := range pl.removed() {
+		delete(p.rotations, id)
 		p.removeFiles(id)
 	}
 	for _, id := range grounded {
@@ -209,6 +223,24 @@ func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error
 	}
 	p.forgetDoubt()
 	return nil
+}
+
+// undo stores again what the tree has, after a plan that may have been stored
+// although it failed. If that fails, too, the next start may find the plan, so the
+// layers that it removes must take no writes that would be gone then.
+func (p *LayerPool) undo(pl *plan, cause error) (sure bool) {
+	if _, err := p.store(context.Background(), pl.inverse()); err == nil {
+		return true
+	}
+	p.log.Error("the store is in doubt about a change", "pool", p.name, "err", cause)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range pl.removed() {
+		if n := p.tree.nodes[id]; n != nil && n.live != nil {
+			n.live.Fail(cause)
+		}
+	}
+	return false
 }
 
 // forgetDoubt removes the files of transactions that are settled.

@@ -40,11 +40,8 @@ func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan st
 	defer p.mu.Unlock()
 	for id := range p.tree.due {
 		parent := p.tree.nodes[id]
-		if _, stuck := p.stuck[id]; stuck || parent.filling {
-			continue
-		}
 		child := p.onlyChild(parent)
-		if child.filling {
+		if !p.readyLocked(parent) || parent.filling || child.filling {
 			continue
 		}
 		ctx, cancel := context.WithCancel(p.ctx)
@@ -52,6 +49,15 @@ func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan st
 		return p.merge, ctx, nil
 	}
 	return nil, nil, p.bell
+}
+
+// readyLocked says whether a layer that is due can be merged now: the lowest of a
+// row goes first, and one that failed waits.
+func (p *LayerPool) readyLocked(n *node) bool {
+	_, below := p.tree.due[n.rec.Parent]
+	_, stuck := p.stuck[n.rec.ID]
+	_, belowStuck := p.stuck[n.rec.Parent]
+	return !stuck && (!below || belowStuck)
 }
 
 func (p *LayerPool) onlyChild(n *node) *node {
@@ -90,8 +96,7 @@ func (p *LayerPool) awaitMerge(ctx context.Context, n *node) error {
 }
 
 // runMerge moves blocks so that one of the two layers is not needed any more, and
-// removes it. The way that copies less is taken, except that a volume's top always
-// takes what its parent has.
+// removes it. The way that copies less is taken.
 func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 	if err := p.awaitDrained(ctx); err != nil {
 		return err
@@ -101,21 +106,28 @@ func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 		return err
 	}
 	defer p.drop(pair)
-	down, grounded, err := p.direction(m)
+	way, err := p.direction(m)
 	if err != nil {
 		return err
 	}
-	parent, child := m.parent.live, m.child.live
-	if down {
-		if err := child.Sink(ctx, parent, grounded, nil); err != nil {
-			return err
-		}
-		return p.replace(ctx, m, m.child)
-	}
-	if err := child.Fill(ctx, layer.NewView([]*layer.Layer{parent}, grounded), nil); err != nil {
+	return way(ctx, m)
+}
+
+// up brings what the parent has into the child.
+func (p *LayerPool) up(ctx context.Context, m *merging) error {
+	below := layer.NewView([]*layer.Layer{m.parent.live}, m.parent.rec.Parent == "")
+	if err := m.child.live.Fill(ctx, below, nil); err != nil {
 		return err
 	}
 	return p.replace(ctx, m, m.parent)
+}
+
+// down brings what the child, which is frozen, has into the parent.
+func (p *LayerPool) down(ctx context.Context, m *merging) error {
+	if err := m.child.live.Sink(ctx, m.parent.live, m.parent.rec.Parent == "", nil); err != nil {
+		return err
+	}
+	return p.replace(ctx, m, m.child)
 }
 
 // awaitDrained waits until no read is in a chain that was replaced: it might read
@@ -152,21 +164,27 @@ func (p *LayerPool) stillPair(m *merging) bool {
 		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
 }
 
-// direction says whether the child goes down into the parent, and whether that
-// stands on nothing.
-func (p *LayerPool) direction(m *merging) (down, grounded bool, err error) {
+// direction chooses how the pair is merged. A volume's top can go down only while
+// the volume is quiesced, so a large one is frozen first, and goes down as others do.
+func (p *LayerPool) direction(m *merging) (func(context.Context, *merging) error, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	grounded = m.parent.rec.Parent == ""
-	if m.child.top != "" {
-		return false, grounded, nil
-	}
 	above, err := p.allocated(m.child)
 	if err != nil {
-		return false, false, err
+		return nil, err
 	}
 	under, err := p.allocated(m.parent)
-	return above <= under, grounded, err
+	switch {
+	case err != nil:
+		return nil, err
+	case above > under:
+		return p.up, nil
+	case m.child.top == "":
+		return p.down, nil
+	case above > p.settleLimit:
+		return p.rotate, nil
+	}
+	return p.settle, nil
 }
 
 // replace removes old, one of the pair, from the tree: the child of the parent, or

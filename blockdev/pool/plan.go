@@ -98,3 +98,21 @@ func (pl *plan) grounded() []string {
 	}
 	return out
 }
+
+// inverse is the plan that puts back what the tree has.
+func (pl *plan) inverse() *plan {
+	out := newPlan(pl.tree)
+	for id := range pl.layers {
+		out.layers[id] = nil
+		if n := pl.tree.nodes[id]; n != nil {
+			out.layers[id] = &n.rec
+		}
+	}
+	for id := range pl.volumes {
+		out.volumes[id] = nil
+		if v := pl.tree.volumes[id]; v != nil {
+			out.volumes[id] = &v.rec
+		}
+	}
+	return out
+}

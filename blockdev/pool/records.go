@@ -88,9 +88,12 @@ func scan[R any](tx MetaTx, bucket, prefix string, add func(id string, r R) (int
 	})
 }
 
-// store writes what the plan changes.
-func (p *LayerPool) store(ctx context.Context, pl *plan) error {
-	err := p.meta.Update(ctx, func(tx MetaTx) error {
+// store writes what the plan changes. On failure, sure says that nothing was
+// stored; else it may be found at the next start, or not.
+func (p *LayerPool) store(ctx context.Context, pl *plan) (sure bool, err error) {
+	written := false
+	err = p.meta.Update(ctx, func(tx MetaTx) error {
+		written = false
 		for id, r := range pl.volumes {
 			if err := put(tx, bucketVolumes, p.key(string(id)), r); err != nil {
 				return err
@@ -101,9 +104,10 @@ func (p *LayerPool) store(ctx context.Context, pl *plan) error {
 				return err
 			}
 		}
+		written = true
 		return nil
 	})
-	return metaError("store the pool's records", err)
+	return !written || isFull(err), metaError("store the pool's records", err)
 }
 
 // put stores a record, or deletes it where it is nil.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -137,11 +138,13 @@ func (s *snapshot) prepare() error {
 			s.plan.collect(v.rec.Top)
 		}
 	}
-	for id, r := range s.plan.layers {
-		if r != nil && s.pool.tree.nodes[id] == nil {
-			if err := s.fresh.make(id, r.Size, false); err != nil {
-				return err
-			}
+	for _, id := range slices.Sorted(maps.Keys(s.plan.layers)) {
+		r := s.plan.layers[id]
+		if r == nil || s.pool.tree.nodes[id] != nil {
+			continue
+		}
+		if err := s.fresh.make(id, r.Size, false); err != nil {
+			return err
 		}
 	}
 	if err := s.pool.fs.SyncDir(); err != nil {
@@ -234,8 +237,8 @@ func (s *snapshot) freeze(ctx context.Context) error {
 		s.fresh.close()
 		return err
 	}
-	s.adopt()
 	for _, v := range s.quiet {
+		s.pool.adopt(v, s.fresh)
 		s.pool.restack(v)
 	}
 	s.fresh.close()
@@ -265,14 +268,12 @@ func (s *snapshot) resume() {
 	}
 }
 
-// adopt hands the new tops that are used at once over to the tree.
-func (s *snapshot) adopt() {
-	for _, v := range s.quiet {
-		n := s.pool.tree.nodes[v.rec.Top]
-		s.pool.mu.Lock()
-		n.live = s.fresh.take(n.rec.ID)
-		s.pool.mu.Unlock()
-	}
+// adopt hands a volume's new top, which is open already, over to the tree.
+func (p *LayerPool) adopt(v *volume, fresh *freshLayers) {
+	n := p.tree.nodes[v.rec.Top]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n.live = fresh.take(n.rec.ID)
 }
 
 // restack puts a quiesced volume on the chain that the tree has for it now, and

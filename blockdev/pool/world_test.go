@@ -54,9 +54,9 @@ func newWorld(t testing.TB, seed uint64) *world {
 func (w *world) start() {
 	var seed [32]byte
 	seed[0], seed[1] = byte(w.r.Uint32()), byte(w.r.Uint32())
-	p, err := pool.Open(context.Background(), pool.Config{
+	p, err := pool.Open(context.Background(), pool.SettleLimit(pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: rand.NewChaCha8(seed),
-	})
+	}, 32<<10))
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}
 }
@@ -234,6 +234,8 @@ func (w *world) into() {
 		src.flushed(0, src.size)
 		w.vols[dst.id] = src.copyOf(dst.id, dst.size)
 		w.unsure = nil
+	} else if !w.dark() && !dst.failed {
+		dst.failed = w.stopped(dst) // the store may have it both ways
 	}
 }
 
