@@ -38,6 +38,8 @@ const (
 	idCapabilities = "TWINLUN:replication-capabilities"
 )
 
+// path makes a path in the storage namespace. The keys must be in the order of
+// the class, as in the paths of instances: clients compare the two as text.
 func path(class string, keys ...cim.Key) *cim.Path {
 	return &cim.Path{Namespace: Namespace, Class: class, Keys: keys}
 }
@@ -47,32 +49,34 @@ func byInstanceID(class, id string) *cim.Path {
 }
 
 func (m *model) systemPath() *cim.Path {
-	return path(classComputerSystem, cim.Key{Name: "CreationClassName", Value: classComputerSystem}, cim.Key{Name: "Name", Value: m.System})
+	return path(classComputerSystem, cim.Key{Name: "Name", Value: m.System}, cim.Key{Name: "CreationClassName", Value: classComputerSystem})
 }
 
-// hosted is the path of an object whose keys name the system, its class and one
-// name of its own.
-func (m *model) hosted(class, key, value string) *cim.Path {
+// device is the path of a volume or controller.
+func (m *model) device(class string, id pool.VolumeID) *cim.Path {
 	return path(class,
 		cim.Key{Name: "SystemCreationClassName", Value: classComputerSystem},
 		cim.Key{Name: "SystemName", Value: m.System},
 		cim.Key{Name: "CreationClassName", Value: class},
-		cim.Key{Name: key, Value: value})
+		cim.Key{Name: "DeviceID", Value: string(id)})
 }
 
-// setHosted sets the keys that hosted has.
+func (m *model) volumePath(id pool.VolumeID) *cim.Path { return m.device(classStorageVolume, id) }
+
+func (m *model) controllerPath(v export.VolumeRef) *cim.Path { return m.device(classController, v.ID) }
+
+// servicePath is the path of the one instance of a service class.
+func (m *model) servicePath(class string) *cim.Path {
+	return path(class,
+		cim.Key{Name: "Name", Value: class},
+		cim.Key{Name: "SystemCreationClassName", Value: classComputerSystem},
+		cim.Key{Name: "SystemName", Value: m.System},
+		cim.Key{Name: "CreationClassName", Value: class})
+}
+
+// setHosted sets the keys of what the system hosts.
 func (m *model) setHosted(b *cim.Builder, class, key, value string) {
 	b.Set("SystemCreationClassName", classComputerSystem).Set("SystemName", m.System).Set("CreationClassName", class).Set(key, value)
-}
-
-func (m *model) volumePath(id pool.VolumeID) *cim.Path {
-	return m.hosted(classStorageVolume, "DeviceID", string(id))
-}
-
-func (m *model) servicePath(class string) *cim.Path { return m.hosted(class, "Name", class) }
-
-func (m *model) controllerPath(v export.VolumeRef) *cim.Path {
-	return m.hosted(classController, "DeviceID", string(v.ID))
 }
 
 func poolPath(name string) *cim.Path { return byInstanceID(classStoragePool, idPool+name) }
@@ -120,7 +124,7 @@ func (m *model) means(p, own *cim.Path) bool {
 // deviceID is the DeviceID of a path to a device of ours, or "".
 func (m *model) deviceID(p *cim.Path, class string) pool.VolumeID {
 	id, _ := p.Key("DeviceID").(string)
-	if !m.means(p, m.hosted(class, "DeviceID", id)) {
+	if !m.means(p, m.device(class, pool.VolumeID(id))) {
 		return ""
 	}
 	return pool.VolumeID(id)
