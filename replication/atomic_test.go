@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,21 +71,21 @@ func failOnce(t *testing.T, name string, n int64, done bool) bool {
 	src, dst := w.volumes(memberNames...), w.volumes(targetNames...)
 	before := withoutContent(w.dump(), dst)
 	start := w.wire.calls.Load()
-	failed := false
-	w.wire.on = func(i int64, what string, after bool) error {
+	var failed atomic.Bool
+	w.wire.watch(func(i int64, what string, after bool) error {
 		if i != start+n || after != done {
 			return nil
 		}
-		failed = true
+		failed.Store(true)
 		return blockdev.Errorf(blockdev.KindIO, what, "injected")
-	}
+	})
 	w.pools[0].hold() // what fails in the background is another matter
 	_, err := creations(src, dst)[name](w.svc)
-	if !failed || err == nil {
+	if !failed.Load() || err == nil {
 		return false
 	}
 	require.Equal(t, KindFailed, KindOf(err), "%v", err)
-	w.wire.on = nil
+	w.wire.watch(nil)
 	require.Equal(t, before, withoutContent(w.dump(), dst), "change %d", n)
 	require.Empty(t, w.svc.claims.held)
 	w.restart()
@@ -172,20 +173,18 @@ func TestContinueOnErrorKeepsTheRest(t *testing.T) {
 	require.Equal(t, before, w.dump())
 }
 
-// failHydration makes the hydration of one volume fail when the gate opens.
-func failHydration(w *world, k blockdev.Kind, which int) gate {
-	g := make(gate)
-	n := 0
+// failHydration makes one of the hydrations that follow fail.
+func failHydration(w *world, k blockdev.Kind, which int) {
+	var n atomic.Int64
 	w.pools[0].setFault(func(op, _ string) error {
 		if op != "hydrate" {
 			return nil
 		}
-		if n++; n == which {
+		if n.Add(1) == int64(which) {
 			return blockdev.Errorf(k, op, "injected")
 		}
 		return nil
 	})
-	return g
 }
 
 func TestNoRoomOnTheWay(t *testing.T) {
@@ -206,18 +205,17 @@ func TestNoRoomUnderAJob(t *testing.T) {
 	src := w.volumes("a", "b")
 	before := w.dump()
 	hold := make(chan struct{})
-	n := 0
+	var n atomic.Int64
 	w.pools[0].setFault(func(op, _ string) error {
 		if op != "hydrate" {
 			return nil
 		}
 		<-hold
-		if n++; n == 1 {
+		if n.Add(1) == 1 {
 			return blockdev.Errorf(blockdev.KindNoSpace, op, "injected")
 		}
 		return nil
 	})
-	w.wire.on = nil
 	res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: src})
 	require.NotEmpty(t, res.Job)
 	close(hold)

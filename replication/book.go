@@ -19,6 +19,7 @@ type book struct {
 	ties     map[string]GroupRelationship
 	requests map[string]request
 	of       map[VolumeRef]map[string]bool // pair IDs of a volume
+	to       map[VolumeRef]string          // the pair that a volume is the target of
 }
 
 // pair is one relationship at run time.
@@ -41,7 +42,7 @@ func newPair(r pairRecord) *pair { return &pair{id: r.ID, rec: r} }
 func newBook() *book {
 	return &book{
 		pairs: map[string]*pair{}, groups: map[string]Group{}, ties: map[string]GroupRelationship{},
-		requests: map[string]request{}, of: map[VolumeRef]map[string]bool{},
+		requests: map[string]request{}, of: map[VolumeRef]map[string]bool{}, to: map[VolumeRef]string{},
 	}
 }
 
@@ -83,6 +84,7 @@ func (b *book) setPercent(id string, percent uint16) bool {
 
 func (b *book) addPairLocked(p *pair) {
 	b.pairs[p.rec.ID] = p
+	b.to[p.rec.Target] = p.rec.ID
 	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
 		if b.of[v] == nil {
 			b.of[v] = map[string]bool{}
@@ -97,6 +99,7 @@ func (b *book) dropPairLocked(id string) {
 		return
 	}
 	delete(b.pairs, id)
+	delete(b.to, p.rec.Target)
 	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
 		delete(b.of[v], id)
 		if len(b.of[v]) == 0 {
@@ -152,6 +155,17 @@ func (b *book) recordsOf(v VolumeRef) []pairRecord {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.listLocked(slices.Sorted(maps.Keys(b.of[v])))
+}
+
+// recordTo finds the one with v as target.
+func (b *book) recordTo(v VolumeRef) (pairRecord, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	p := b.pairs[b.to[v]]
+	if p == nil {
+		return pairRecord{}, false
+	}
+	return p.showLocked(), true
 }
 
 // recordsBy lists the given ones, leaving out those that are gone.

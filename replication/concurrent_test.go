@@ -40,9 +40,12 @@ func TestOneOfTwoWins(t *testing.T) {
 	ctx := context.Background()
 	backwards := ListRequest{SyncType: pairstate.Clone, Sources: []VolumeRef{src[1], src[0]}, Targets: []VolumeRef{dst[1], dst[0]}}
 	for name, call := range map[string]func() error{
-		"the same":      func() error { _, err := w.svc.CreateList(ctx, r); return err },
-		"backwards":     func() error { _, err := w.svc.CreateList(ctx, backwards); return err },
-		"onwards":       func() error { _, err := w.svc.CreateList(ctx, ListRequest{SyncType: pairstate.Snapshot, Sources: dst}); return err },
+		"the same":  func() error { _, err := w.svc.CreateList(ctx, r); return err },
+		"backwards": func() error { _, err := w.svc.CreateList(ctx, backwards); return err },
+		"onwards": func() error {
+			_, err := w.svc.CreateList(ctx, ListRequest{SyncType: pairstate.Snapshot, Sources: dst})
+			return err
+		},
 		"delete target": func() error { return w.svc.DeleteVolume(ctx, dst[0]) },
 		"delete source": func() error { return w.svc.DeleteVolume(ctx, src[0]) },
 		"resize source": func() error {

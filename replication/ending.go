@@ -109,25 +109,39 @@ type removal struct {
 // remove forgets relationships and what ends with them: group relationships
 // without pairs, groups that were there for them only. It then frees the targets.
 func (s *Service) remove(ctx context.Context, ids, groups []string, deleted bool) error {
-	s.groupsMu.Lock()
-	defer s.groupsMu.Unlock()
-	r := s.planRemoval(ids, groups, deleted)
-	err := s.cfg.Store.Update(context.WithoutCancel(ctx), r.store)
+	removed, requests, err := s.removeRecords(ctx, ids, groups, deleted)
 	if err != nil {
 		return err
 	}
-	live := make([]*pair, 0, len(r.pairs))
-	for _, rec := range r.pairs {
-		live = append(live, s.book.pair(rec.ID))
-	}
-	s.book.change(func() { r.showLocked(s.book) })
-	for _, p := range live {
+	for _, p := range removed { // not before: hosts could write to the target of a mirror that stays
 		p.unhookTarget()
 	}
-	for _, rec := range r.pairs {
-		s.poke(rec.Request)
+	for _, r := range requests {
+		s.poke(r)
 	}
 	return nil
+}
+
+// removeRecords is the part of remove that the store sees. No state changes
+// meanwhile, so that none is stored again.
+func (s *Service) removeRecords(ctx context.Context, ids, groups []string, deleted bool) ([]*pair, []string, error) {
+	s.groupsMu.Lock()
+	defer s.groupsMu.Unlock()
+	pairs, err := s.lockSteps(s.present(ids))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlockSteps(pairs)
+	r := s.planRemoval(ids, groups, deleted)
+	if err := s.cfg.Store.Update(context.WithoutCancel(ctx), r.store); err != nil {
+		return nil, nil, err
+	}
+	s.book.change(func() { r.showLocked(s.book) })
+	requests := make([]string, len(r.pairs))
+	for i, rec := range r.pairs {
+		requests[i] = rec.Request
+	}
+	return pairs, requests, nil
 }
 
 // planRemoval works out what goes.

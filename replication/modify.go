@@ -11,7 +11,8 @@ import (
 // group relationship: ModifyReplicaSynchronization. Activate, Detach, Dissolve
 // and Return To ResourcePool are served. The ID of a job is returned when work
 // goes on. Failures are *Error; one that says that the state does not allow the
-// operation has changed nothing.
+// operation has changed nothing. When a target of a group cannot be deleted because
+// somebody has it open, those before it are gone and the others are as before.
 func (s *Service) Modify(ctx context.Context, r ModifyRequest) (string, error) {
 	id, err := s.modify(ctx, r)
 	return id, s.refused(err)

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,4 +191,78 @@ func TestCanceledActivateBreaksThePair(t *testing.T) {
 	require.NotEmpty(t, r.Reason)
 	require.NoError(t, w.modify(OpDissolve, id))
 	w.isGone(id, src, target)
+}
+
+func TestReturnOfAGroupStopsAtAnOpenTarget(t *testing.T) {
+	w := newWorld(t)
+	res := w.group(GroupRequest{SyncType: pairstate.Snapshot, Sources: w.volumes("a", "b", "c")})
+	d, err := w.pools[0].Open(context.Background(), res.Targets[1].ID)
+	require.NoError(t, err)
+	refusedWith(t, w.modify(OpReturnToPool, res.GroupRelationship), KindInUse, "")
+	tie, err := w.svc.GroupRelationship(context.Background(), res.GroupRelationship)
+	require.NoError(t, err)
+	require.Equal(t, res.Relationships[1:], tie.Pairs)
+	require.Equal(t, pairstate.Synchronized, tie.State.Copy)
+	g, err := w.svc.Group(context.Background(), res.TargetGroup)
+	require.NoError(t, err)
+	require.Equal(t, res.Targets[1:], g.Members)
+	require.NoError(t, d.Close())
+	require.NoError(t, w.modify(OpReturnToPool, res.GroupRelationship))
+	w.isGone(res.Relationships[2])
+}
+
+// TestFailedEndLetsTheMirrorGoOn fails each change of the store that a Dissolve
+// makes after its decision; those of the mirror's log do not stop it.
+func TestFailedEndLetsTheMirrorGoOn(t *testing.T) {
+	failed := false
+	for n := int64(1); n < 4 && !failed; n++ {
+		w := newWorld(t)
+		id, src, target := w.one(pairstate.Mirror, "a", pairstate.Synchronized)
+		var stores atomic.Int64
+		w.wire.watch(func(_ int64, what string, after bool) error {
+			r, _ := w.svc.book.record(id)
+			if what == "store" && !after && r.State.Progress == pairstate.Detaching && stores.Add(1) == n {
+				return blockdev.Errorf(blockdev.KindIO, what, "injected")
+			}
+			return nil
+		})
+		err := w.modify(OpDissolve, id)
+		w.wire.watch(nil)
+		if failed = err != nil; !failed {
+			continue
+		}
+		require.Equal(t, KindFailed, KindOf(err))
+		w.reaches(pairstate.Synchronized, id)
+		require.True(t, blockdev.Is(w.tryWrite(target, 0, []byte("x")), blockdev.KindReadOnly))
+		w.write(src, 0, []byte("still followed"))
+		require.Equal(t, w.read(src), w.read(target))
+		_, err = w.svc.Modify(context.Background(), ModifyRequest{Operation: OpDissolve, ID: id, Force: true})
+		require.NoError(t, err)
+		w.isGone(id, src, target)
+	}
+	require.True(t, failed)
+}
+
+func TestViews(t *testing.T) {
+	s := newScene(t)
+	ctx := context.Background()
+	pools, err := s.svc.Pools(ctx)
+	require.NoError(t, err)
+	require.Equal(t, []string{"p0", "p1"}, []string{pools[0].Name, pools[1].Name})
+	vols, err := s.svc.Volumes(ctx)
+	require.NoError(t, err)
+	require.Equal(t, "elsewhere", vols[len(vols)-1].Name)
+	all, err := s.svc.Relationships(ctx)
+	require.NoError(t, err)
+	of, err := s.svc.RelationshipsOf(ctx, s.busy)
+	require.NoError(t, err)
+	require.Equal(t, all, of, "they all have one source")
+	_, err = s.svc.GroupRelationship(ctx, "nope")
+	refusedWith(t, err, KindInvalid, "Synchronization")
+	s.pools[1].setFault(func(op, _ string) error { return blockdev.Errorf(blockdev.KindIO, op, "injected") })
+	_, err = s.svc.Pools(ctx)
+	require.Equal(t, KindFailed, KindOf(err))
+	_, err = s.svc.Volumes(ctx)
+	require.Equal(t, KindFailed, KindOf(err))
+	s.pools[1].setFault(nil)
 }

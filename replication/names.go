@@ -70,10 +70,15 @@ func checkLabel(name, param string) error {
 
 // names are those that are taken in the pools that a request looks at, read once
 // for each pool, in lower case.
-type names map[string]map[string]bool
+type names struct {
+	taken map[string]map[string]bool // by pool
+	next  map[string]int             // number to try for a stem
+}
+
+func newNames() names { return names{taken: map[string]map[string]bool{}, next: map[string]int{}} }
 
 func (s *Service) namesIn(ctx context.Context, n names, pool string) (map[string]bool, error) {
-	if known := n[pool]; known != nil {
+	if known := n.taken[pool]; known != nil {
 		return known, nil
 	}
 	vols, err := s.pools[pool].List(ctx)
@@ -84,14 +89,14 @@ func (s *Service) namesIn(ctx context.Context, n names, pool string) (map[string
 	for _, v := range vols {
 		taken[strings.ToLower(v.Name)] = true
 	}
-	n[pool] = taken
+	n.taken[pool] = taken
 	return taken, nil
 }
 
 // checkNames gives every new target its name: those asked for first, so that no
 // made-up name stands in their way.
 func (s *Service) checkNames(ctx context.Context, p *plan) error {
-	n := names{}
+	n := newNames()
 	given := func(m *member) string {
 		if m.index < len(p.names) {
 			return p.names[m.index]
@@ -149,17 +154,19 @@ func (s *Service) makeUpName(ctx context.Context, p *plan, m *member, n names) e
 		return err
 	}
 	stem := base(m.source.Name) + "-" + typeWord(p.typ)
-	m.name = firstFree(stem, 1, func(name string) bool {
+	key := m.to.Pool + "/" + stem
+	m.name, n.next[key] = firstFree(stem, max(n.next[key], 1), func(name string) bool {
 		return !taken[strings.ToLower(name)] && p.hold.take(nameClaim(m.to.Pool, name))
 	})
 	return nil
 }
 
-// firstFree is the first of stem-n, stem-(n+1), ... that free takes.
-func firstFree(stem string, n int, free func(string) bool) string {
+// firstFree is the first of stem-n, stem-(n+1), ... that free takes, and the
+// number after it.
+func firstFree(stem string, n int, free func(string) bool) (string, int) {
 	for ; ; n++ {
 		if name := fmt.Sprintf("%s-%d", stem, n); free(name) {
-			return name
+			return name, n + 1
 		}
 	}
 }
@@ -176,7 +183,8 @@ func (s *Service) takeGroupName(h *hold, name, stem, param string) (string, erro
 	if stem = base(stem); free(stem) {
 		return stem, nil
 	}
-	return firstFree(stem, 2, free), nil
+	name, _ = firstFree(stem, 2, free)
+	return name, nil
 }
 
 // takeTieName claims a name for a group relationship, or makes up one that no
@@ -186,13 +194,14 @@ func (s *Service) takeTieName(ctx context.Context, h *hold, name string, t pairs
 	if name != "" {
 		return name, takeLabel(name, "RelationshipName", free)
 	}
-	all := names{}
+	all := newNames()
 	for pool := range s.pools {
 		if _, err := s.namesIn(ctx, all, pool); err != nil {
 			return "", err
 		}
 	}
-	return firstFree(typeWord(t)+"-group", 1, func(n string) bool { return !all.begin(n) && free(n) }), nil
+	name, _ = firstFree(typeWord(t)+"-group", 1, func(n string) bool { return !all.begin(n) && free(n) })
+	return name, nil
 }
 
 func takeLabel(name, param string, free func(string) bool) error {
@@ -208,7 +217,7 @@ func takeLabel(name, param string, free func(string) bool) error {
 // begin says whether a volume is called prefix_n.
 func (n names) begin(prefix string) bool {
 	prefix = strings.ToLower(prefix) + "_"
-	for _, taken := range n {
+	for _, taken := range n.taken {
 		for name := range taken {
 			if strings.HasPrefix(name, prefix) {
 				return true

@@ -99,16 +99,14 @@ func (s *Service) checkSources(ctx context.Context, p *plan) error {
 // checkSourceState refuses a source that is itself a target whose content is not
 // what it will be.
 func (s *Service) checkSourceState(t pairstate.SyncType, ref VolumeRef, name, param string) error {
-	for _, r := range s.book.recordsOf(ref) {
-		if r.Target != ref {
-			continue
-		}
-		if r.Type == pairstate.Mirror && t == pairstate.Mirror {
-			return Errorf(KindNotSupported, param, "volume %s is the target of mirror %s, and a mirror of a mirror is not supported", name, r.Name)
-		}
-		if !holdsContent(r) {
-			return Errorf(KindInUse, param, "volume %s is the target of %v %s, which is %v", name, r.Type, r.Name, r.State)
-		}
+	r, ok := s.book.recordTo(ref)
+	switch {
+	case !ok:
+		return nil
+	case r.Type == pairstate.Mirror && t == pairstate.Mirror:
+		return Errorf(KindNotSupported, param, "volume %s is the target of mirror %s, and a mirror of a mirror is not supported", name, r.Name)
+	case !holdsContent(r):
+		return Errorf(KindInUse, param, "volume %s is the target of %v %s, which is %v", name, r.Type, r.Name, r.State)
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (s *Service) finish(run *job.Run, req request, code Kind, cause error) erro
 	})
 	if err != nil {
 		s.log.Error("a job could not be ended; it goes on with the next start", "job", req.Job, "err", err)
-		return err
+		return errStopping
 	}
 	s.book.change(func() { delete(s.book.requests, req.ID) })
 	return cause

@@ -44,7 +44,26 @@ type wire struct {
 	calls atomic.Int64
 	// on, if set, sees each change before it is made, and after; an error
 	// takes its place.
-	on func(n int64, what string, after bool) error
+	on atomic.Pointer[watcher]
+}
+
+type watcher func(n int64, what string, after bool) error
+
+// watch replaces what sees the changes; nil: nothing does.
+func (w *wire) watch(f watcher) {
+	if f == nil {
+		w.on.Store(nil)
+		return
+	}
+	w.on.Store(&f)
+}
+
+// tell asks the watcher.
+func (w *wire) tell(n int64, what string, after bool) error {
+	if f := w.on.Load(); f != nil {
+		return (*f)(n, what, after)
+	}
+	return nil
 }
 
 var errDead = errors.New("the daemon is dead")
@@ -55,16 +74,13 @@ func (w *wire) change(what string, do func() error) error {
 		return errDead
 	}
 	n := w.calls.Add(1)
-	if w.on != nil {
-		if err := w.on(n, what, false); err != nil {
-			return err
-		}
+	if err := w.tell(n, what, false); err != nil {
+		return err
 	}
-	err := do()
-	if err == nil && w.on != nil {
-		err = w.on(n, what, true)
+	if err := do(); err != nil {
+		return err
 	}
-	return err
+	return w.tell(n, what, true)
 }
 
 type wiredStore struct {
@@ -114,19 +130,19 @@ func newWorld(t *testing.T, config ...func(*Config)) *world {
 			}
 		},
 	}
-	w.start(nil)
+	w.start()
 	t.Cleanup(w.stop)
 	return w
 }
 
 // start brings up a new Service on what is there.
-func (w *world) start(on func(n int64, what string, after bool) error) {
+func (w *world) start() {
 	w.t.Helper()
-	require.NoError(w.t, w.boot(on))
+	require.NoError(w.t, w.boot())
 }
 
-func (w *world) boot(on func(n int64, what string, after bool) error) error {
-	w.wire = &wire{on: on}
+func (w *world) boot() error {
+	w.wire = &wire{}
 	cfg := Config{
 		Store: wiredStore{w.store, w.wire}, Pools: []pool.Pool{wiredPool{w.pools[0], w.wire}, wiredPool{w.pools[1], w.wire}},
 		Exposed: w.exposed,
@@ -149,7 +165,7 @@ func (w *world) stop() {
 func (w *world) restart() {
 	w.t.Helper()
 	require.NoError(w.t, w.svc.Close())
-	w.start(nil)
+	w.start()
 }
 
 // crash cuts the Service off and lets it run into the void, then reboots.
@@ -160,7 +176,7 @@ func (w *world) crash() {
 	for _, p := range w.pools {
 		p.reboot()
 	}
-	w.start(nil)
+	w.start()
 }
 
 func (w *world) exposed(v VolumeRef) (bool, int) {
