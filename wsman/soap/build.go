@@ -8,9 +8,9 @@ import (
 	"github.com/beevik/etree"
 )
 
-// builder makes the tree of a document that passed scan. It takes XML 1.0 with
-// namespaces, without document type declarations and processing instructions, and
-// checks that it is well-formed. Names, texts and values that need no change share
+// builder makes the tree of a document that passed scan. It takes XML 1.0 without
+// document type declarations and processing instructions, and checks that it is
+// well-formed; prefixes need not be declared (see Is). Names, texts and values that need no change share
 // the memory of the document. Comments are dropped.
 type builder struct {
 	size int    // of the document

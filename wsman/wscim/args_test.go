@@ -90,6 +90,9 @@ func TestDecodeArgsTakesWhatClientsSend(t *testing.T) {
 		"CIM-XML as element":    {`<p:One_emb>` + cimxml + `</p:One_emb>`, cim.Args{{Name: "One_emb", Value: tagged}}},
 		"embedded, empty":       {`<p:One_emb/>`, nil},
 		"no properties":         {`<p:One_emb xsi:type="p:T_Setting_Type"/>`, cim.Args{{Name: "One_emb", Value: cim.NewInstance(s.setting)}}},
+		"embedded, empty text":  {`<p:One_emb xsi:type="cim:cimString"></p:One_emb>`, nil},
+		"reference, empty text": {`<p:One_ref xsi:type="cim:cimString"/>`, nil},
+		"type without suffix":   {`<p:One_emb xsi:type="T_Special"><Level>7</Level><More>true</More></p:One_emb>`, cim.Args{{Name: "One_emb", Value: special}}},
 		"any object":            {`<p:Any_emb xsi:type="T_Special_Type"><Level>7</Level><More>true</More></p:Any_emb>`, cim.Args{{Name: "Any_emb", Value: special}}},
 		"nothing":               {``, nil},
 	} {

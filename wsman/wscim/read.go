@@ -120,7 +120,7 @@ func (r reader) reference(d decl, e *soap.Element) (cim.Value, error) {
 	switch {
 	case soap.IsEPR(e):
 		p, err = r.endpoint(e)
-	case soap.FirstChild(e) != nil || soap.TypeName(e) != "":
+	case soap.FirstChild(e) != nil || r.typeClass(e) != "":
 		p, err = r.keysOf(d, e)
 	case soap.Text(e) == "":
 		return nil, nil

@@ -21,7 +21,7 @@ func DecodeInstance(e *soap.Element, c *cim.Class, env Env) (*cim.Instance, erro
 	r := reader{env: env}
 	if c == nil {
 		var err error
-		if c, err = env.class(className(e)); err != nil {
+		if c, err = env.class(r.className(e)); err != nil {
 			return nil, wsman.InvalidRepresentation(wsman.DetailInvalidNamespace, "%v", err)
 		}
 	}
@@ -62,10 +62,20 @@ func (r reader) instance(c *cim.Class, e *soap.Element) (*cim.Instance, error) {
 	return in, nil
 }
 
+// typeClass is the class that xsi:type names, with or without the suffix that
+// DSP0230 gives it; empty if it names another type.
+func (r reader) typeClass(e *soap.Element) string {
+	t := soap.TypeName(e)
+	if class, ok := strings.CutSuffix(t, "_Type"); ok || r.known(class) {
+		return class
+	}
+	return ""
+}
+
 // className is the class that an element says it is an instance of.
-func className(e *soap.Element) string {
-	if t := strings.TrimSuffix(soap.TypeName(e), "_Type"); t != "" {
-		return t
+func (r reader) className(e *soap.Element) string {
+	if c := r.typeClass(e); c != "" {
+		return c
 	}
 	return e.Tag
 }
@@ -80,7 +90,7 @@ func (r reader) embedded(d decl, e *soap.Element) (cim.Value, error) {
 	switch {
 	case soap.FirstChild(e) == nil && text != "":
 		return r.embeddedText(d, text)
-	case soap.FirstChild(e) == nil && soap.TypeName(e) == "":
+	case soap.FirstChild(e) == nil && r.typeClass(e) == "":
 		return nil, nil
 	case isCIMXML(soap.FirstChild(e)):
 		return r.cimXML(d, soap.FirstChild(e))
@@ -96,11 +106,9 @@ func (r reader) embedded(d decl, e *soap.Element) (cim.Value, error) {
 // properties. The class is that of xsi:type; else, where the only child is named
 // after a class, the child is the instance; else it is the declared class.
 func (r reader) classOf(d decl, e *soap.Element) (*cim.Class, *soap.Element, error) {
-	name := strings.TrimSuffix(soap.TypeName(e), "_Type")
-	if name == "" || !r.known(name) {
-		if in := soap.FirstChild(e); in != nil && soap.FirstChild(in) != nil && r.known(className(in)) {
-			name, e = className(in), in
-		}
+	name := r.typeClass(e)
+	if in := soap.FirstChild(e); name == "" && in != nil && soap.FirstChild(in) != nil && r.known(r.className(in)) {
+		name, e = r.className(in), in
 	}
 	if name == "" && d.embedded != "*" {
 		name = d.embedded
@@ -140,7 +148,7 @@ func (r reader) embeddedText(d decl, text string) (cim.Value, error) {
 	if isCIMXML(e) {
 		return r.cimXML(d, e)
 	}
-	c, err := r.env.class(className(e))
+	c, err := r.env.class(r.className(e))
 	if err == nil {
 		err = checkEmbedded(c, d.embedded)
 	}
