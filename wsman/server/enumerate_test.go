@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"context"
 
 	"twinlun/wsman"
 	"twinlun/wsman/soap"
@@ -244,6 +243,18 @@ func TestEnvelopeSizeIsKept(t *testing.T) {
 		require.Greater(t, len(r.text), size/2)
 		w.ok(t, release(r.context()).windows())
 	}
+}
+
+// In UTF-16 the same text has twice the bytes.
+func TestEnvelopeSizeIsKeptInUTF16(t *testing.T) {
+	w := newWorld(t).withVolumes(300)
+	m := enumerate(volumeURI, `<w:OptimizeEnumeration/><w:MaxElements>32000</w:MaxElements>`)
+	m.maxSize = 20000
+	r := httpRequest(string(soap.UTF16LE.Encode([]byte(m.windows()))))
+	rec := w.serve(t, r)
+	require.Equal(t, 200, rec.Code)
+	require.LessOrEqual(t, rec.Body.Len(), m.maxSize)
+	require.Greater(t, rec.Body.Len(), m.maxSize/2)
 }
 
 func TestInstanceLargerThanTheEnvelope(t *testing.T) {

@@ -113,20 +113,13 @@ func (s *Server) refuseBody(w http.ResponseWriter, r *http.Request, status int, 
 // server when it looks for the next request.
 func drain(r *http.Request) { _, _ = io.CopyN(io.Discard, r.Body, drainBody) }
 
-// readBody reads the whole body within the time of Limits.Read.
+// readBody reads the whole body. Limits.Read, which http.Server sees to, bounds how
+// long that takes, and nothing after it.
 func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, &http.MaxBytesError{Limit: int64(limit)}
 	}
-	body := http.MaxBytesReader(w, r.Body, int64(limit))
-	data, err := readAll(body, r.ContentLength)
-	if err != nil {
-		return nil, err
-	}
-	// The deadline of the request must not cut off the operation. Writers that
-	// have none are not connections.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return data, nil
+	return readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength)
 }
 
 // readAll reads to the end; size is how much is expected, or negative.
@@ -173,6 +166,8 @@ func (s *Server) send(w http.ResponseWriter, status int, contentType string, dat
 	_, _ = w.Write(data)
 }
 
+// setWriteDeadline bounds how long the client may take for the answer. Writers
+// that have no deadline are not connections.
 func (s *Server) setWriteDeadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.Limits.Write))
 }
