@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -195,12 +196,11 @@ func TestDirtyCostsOneTransaction(t *testing.T) {
 		wg.Go(func() { require.NoError(t, l.Set(ctx, int64(10+i)*mib, 1)) })
 	}
 	for l.Count() < setters+1 { // until all are marked
-		<-l.writing
-		l.writing <- struct{}{}
+		runtime.Gosched()
 	}
 	<-l.writing
 	wg.Wait()
-	require.Less(t, s.Updates(), setters, "they share")
+	require.Equal(t, 2, s.Updates(), "they share")
 	require.EqualValues(t, setters+1, open(t, s, 1000*mib).Count())
 }
 
@@ -217,7 +217,7 @@ func TestSetCanBeGivenUp(t *testing.T) {
 // TestCrash lets the store fail at every point of a random life of setting and
 // clearing. What Set has answered and nobody cleared since must be in the store.
 func TestCrash(t *testing.T) {
-	for at := 1; at < 30; at += 2 {
+	for at := 1; at < 30; at += 3 {
 		for _, point := range []faultstore.Point{faultstore.Before, faultstore.AtCommit, faultstore.AfterCommit} {
 			for _, crash := range []bool{true, false} {
 				t.Run(fmt.Sprint(at, point, crash), func(t *testing.T) {

@@ -26,10 +26,10 @@ var errBoom = errors.New("boom")
 
 const mib = 1 << 20
 
-// sparse is a device of 20 MiB and a bit with data in three places.
+// sparse is a device of 6 MiB and a bit with data in three places.
 func sparse(t testing.TB) *memdev.Device {
-	d := memdev.New(20*mib + 4096)
-	for i, off := range []int64{0, 5*mib - 5, 20 * mib} {
+	d := memdev.New(6*mib + 4096)
+	for i, off := range []int64{0, 3*mib - 5, 6 * mib} {
 		require.NoError(t, d.WriteAt(ctx, fmt.Appendf(nil, "data %d and more", i), off))
 	}
 	return d
@@ -61,14 +61,14 @@ func TestFull(t *testing.T) {
 	src := sparse(t)
 	for name, s := range map[string]blockdev.Device{"extents": src, "opaque": opaque{src}} {
 		for _, parallel := range []int{0, 1, 7} {
-			dst := noise(t, 22*mib)
+			dst := noise(t, 8*mib)
 			var last [2]int64
 			require.NoError(t, Run(ctx, Config{
 				Source: s, Target: dst, Work: full(t, s, false), Parallel: parallel, Batch: 3 * mib,
 				Progress: func(done, total int64) { last = [2]int64{done, total} },
 			}), name)
 			require.True(t, bytes.Equal(content(t, src, src.Size()), content(t, dst, src.Size())), name)
-			require.Equal(t, byte(0xee), content(t, dst, 22*mib)[21*mib], "what lies behind the source stays")
+			require.Equal(t, byte(0xee), content(t, dst, 8*mib)[7*mib], "what lies behind the source stays")
 			require.Equal(t, [2]int64{src.Size(), src.Size()}, last)
 		}
 	}
@@ -85,53 +85,53 @@ func TestFreshLeavesHoles(t *testing.T) {
 }
 
 func newLog(t testing.TB, s store.Store) *bitmap.Log {
-	l, err := bitmap.Open(ctx, bitmap.Config{Store: s, ID: "c", Size: 20*mib + 4096})
+	l, err := bitmap.Open(ctx, bitmap.Config{Store: s, ID: "c", Size: 10*mib + 4096})
 	require.NoError(t, err)
 	return l
 }
 
 func TestDelta(t *testing.T) {
-	src, dst, s := sparse(t), noise(t, 21*mib), store.NewMem()
+	src, dst, s := sparse(t), noise(t, 7*mib), store.NewMem()
 	l := newLog(t, s)
-	require.NoError(t, l.Set(ctx, 5*mib-1, 2))
-	require.NoError(t, l.Set(ctx, 20*mib, 1))
+	require.NoError(t, l.Set(ctx, 3*mib-1, 2))
+	require.NoError(t, l.Set(ctx, 6*mib, 1))
 	require.NoError(t, Run(ctx, Config{Source: src, Target: dst, Work: Delta(l, src.Size())}))
 	a, b := content(t, src, src.Size()), content(t, dst, src.Size())
-	require.Equal(t, a[4*mib:6*mib], b[4*mib:6*mib])
-	require.Equal(t, a[20*mib:], b[20*mib:])
-	require.Equal(t, byte(0xee), b[6*mib])
-	require.Equal(t, byte(0xee), b[4*mib-1])
+	require.Equal(t, a[2*mib:4*mib], b[2*mib:4*mib])
+	require.Equal(t, a[6*mib:], b[6*mib:])
+	require.Equal(t, byte(0xee), b[4*mib])
+	require.Equal(t, byte(0xee), b[2*mib-1])
 	require.Zero(t, newLog(t, s).Count(), "the log knows")
 }
 
 // TestResumes: what was flushed before a failure is not copied again.
 func TestResumes(t *testing.T) {
 	for _, op := range []faultdev.Op{faultdev.OpWrite, faultdev.OpFlush} {
-		src, s := noise(t, 20*mib), store.NewMem()
-		dst, plan := faultdev.Wrap(memdev.New(20 * mib))
+		src, s := noise(t, 10*mib), store.NewMem()
+		dst, plan := faultdev.Wrap(memdev.New(10 * mib))
 		l := newLog(t, s)
-		l.Mark(0, 20*mib)
+		l.Mark(0, 10*mib)
 		require.NoError(t, l.Seed(ctx))
 		fault := faultdev.Fault{Ops: []faultdev.Op{op}, After: 2, Err: errBoom}
 		if op == faultdev.OpWrite {
-			fault.After = 9
+			fault.After = 5
 		}
 		plan.Inject(fault)
-		c := Config{Source: src, Target: dst, Work: Delta(l, 20*mib), Batch: 4 * mib, Parallel: 1}
+		c := Config{Source: src, Target: dst, Work: Delta(l, 10*mib), Batch: 2 * mib, Parallel: 1}
 		err := Run(ctx, c)
 		require.ErrorIs(t, err, errBoom)
 		failed, sided := errors.AsType[*Error](err)
 		require.True(t, sided)
 		require.Equal(t, Target, failed.Side)
-		require.EqualValues(t, 12, newLog(t, s).Count(), "two batches are done")
+		require.EqualValues(t, 6, newLog(t, s).Count(), "two batches are done")
 
 		plan.Clear()
 		before := plan.Count(faultdev.OpWrite)
 		l = newLog(t, s)
-		c.Work = Delta(l, 20*mib)
+		c.Work = Delta(l, 10*mib)
 		require.NoError(t, Run(ctx, c))
-		require.Equal(t, 12, plan.Count(faultdev.OpWrite)-before)
-		require.True(t, bytes.Equal(content(t, src, 20*mib), content(t, dst, 20*mib)))
+		require.Equal(t, 6, plan.Count(faultdev.OpWrite)-before)
+		require.True(t, bytes.Equal(content(t, src, 10*mib), content(t, dst, 10*mib)))
 		require.Zero(t, newLog(t, s).Count())
 	}
 }
@@ -177,20 +177,20 @@ func TestOddExtenterEnds(t *testing.T) {
 }
 
 func TestStops(t *testing.T) {
-	src := noise(t, 20*mib)
-	dst, plan := faultdev.Wrap(memdev.New(20 * mib))
+	src := noise(t, 8*mib)
+	dst, plan := faultdev.Wrap(memdev.New(8 * mib))
 	c, cancel := context.WithCancel(ctx)
-	plan.Inject(faultdev.Fault{Ops: []faultdev.Op{faultdev.OpWrite}, After: 5, Times: 1, Gate: func(context.Context) error {
+	plan.Inject(faultdev.Fault{Ops: []faultdev.Op{faultdev.OpWrite}, After: 2, Times: 1, Gate: func(context.Context) error {
 		cancel()
 		return nil
 	}})
 	work := full(t, src, false)
 	require.ErrorIs(t, Run(c, Config{Source: src, Target: dst, Work: work, Parallel: 2}), context.Canceled)
-	require.Less(t, plan.Count(faultdev.OpWrite), 10)
+	require.Less(t, plan.Count(faultdev.OpWrite), 7)
 	require.Positive(t, work.Left())
 	require.NoError(t, Run(ctx, Config{Source: src, Target: dst, Work: work}), "and goes on")
 	require.Zero(t, work.Left())
-	require.True(t, bytes.Equal(content(t, src, 20*mib), content(t, dst, 20*mib)))
+	require.True(t, bytes.Equal(content(t, src, 8*mib), content(t, dst, 8*mib)))
 }
 
 // TestLocks: each range is locked while it is copied, and no longer.
@@ -218,10 +218,10 @@ func TestLocks(t *testing.T) {
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		src := noise(t, 20*mib)
+		src := noise(t, 8*mib)
 		limit := NewLimiter(2*mib, time.Now)
-		require.NoError(t, Run(ctx, Config{Source: src, Target: memdev.New(20 * mib), Work: full(t, src, false), Limiter: limit}))
-		require.InDelta(t, 9.5, time.Since(start).Seconds(), 0.6, "20 MiB at 2 MiB/s; what is left of the last is not waited for")
+		require.NoError(t, Run(ctx, Config{Source: src, Target: memdev.New(8 * mib), Work: full(t, src, false), Limiter: limit}))
+		require.InDelta(t, 3.5, time.Since(start).Seconds(), 0.6, "8 MiB at 2 MiB/s; what is left of the last is not waited for")
 
 		canceled, cancel := context.WithCancel(ctx)
 		cancel()
