@@ -97,6 +97,24 @@ func (s *session) reserveLocked(t *task) {
 	}
 }
 
+// reserve takes n bytes from the session's allowance, for what is neither a task
+// nor small; false if they are not there.
+func (s *session) reserve(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.bytes > 0 && s.mu.bytes+n > s.srv.cfg.Limits.SessionBytes {
+		return false
+	}
+	s.mu.bytes += n
+	return true
+}
+
+func (s *session) unreserve(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.bytes -= n
+}
+
 // judge gives the answer to commands that do not reach a unit.
 func (s *session) judge(t *task, h *pdu.Header) *scsi.Result {
 	switch {

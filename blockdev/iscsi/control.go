@@ -73,21 +73,27 @@ type pong struct {
 }
 
 func (p *pong) send(s *session, w *pdu.Writer) error {
-	return write(w, &pdu.NopIn{LUN: p.lun, ITT: p.itt, TTT: pdu.NoTag, Sequence: s.sequence(true)}, p.data)
+	defer s.unreserve(len(p.data))
+	return write(w, &pdu.NopIn{LUN: p.lun, ITT: p.itt, TTT: pdu.NoTag, Sequence: s.sequence(true)},
+		p.data[:min(len(p.data), s.params.sendSegment)])
 }
 
 func (p *pong) deliver(s *session) { s.out.push(p) }
 
 // readNop takes a NOP-Out: a ping, or the answer to ours, for which it is enough
-// to have come.
+// to have come. Its data counts until it has been sent back.
 func (s *session) readNop(h *pdu.Header) (delivery, error) {
 	var n pdu.NopOut
 	n.Decode(h)
 	if n.ITT == pdu.NoTag {
 		return nil, s.rd.Discard()
 	}
+	if !s.reserve(h.DataLen()) {
+		s.reject(h, pdu.RejectResources)
+		return nil, s.rd.Discard()
+	}
 	data, err := s.data(h)
-	return &pong{lun: n.LUN, itt: n.ITT, data: data[:min(len(data), s.params.sendSegment)]}, err
+	return &pong{lun: n.LUN, itt: n.ITT, data: data}, err
 }
 
 // readLogout takes a Logout Request. Nothing of the session runs any more when

@@ -66,8 +66,8 @@ func (o *order) leave(t *task) (ready []*task) {
 func (t *task) deliver(s *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.state == taskRetired || !s.mu.order.enter(t) {
-		return
+	if t.state != taskReceived || !s.mu.order.enter(t) {
+		return // aborted before its turn, or in line
 	}
 	s.startLocked(t)
 }

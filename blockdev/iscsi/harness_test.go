@@ -62,7 +62,7 @@ func stacks() string {
 
 func eventually(t testing.TB, cond func() bool, what string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); runtime.Gosched() {
+	for deadline := time.Now().Add(patience); !cond(); <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(what + "\n" + stacks())
 		}

@@ -6,9 +6,6 @@ import (
 	"twinlun/blockdev/iscsi/pdu"
 )
 
-// errProtocol ends a session whose initiator does what cannot be understood.
-var errProtocol = errors.New("iscsi: protocol error")
-
 // delivery is a request that has come and waits for its turn.
 type delivery interface {
 	// deliver does what was asked for. The reader calls it in CmdSN order.

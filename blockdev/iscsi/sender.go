@@ -98,10 +98,12 @@ func (t *task) send(s *session, w *pdu.Writer) error {
 		Status: byte(t.result.Status), ITT: t.itt, Sequence: s.sequence(true),
 		ExpDataSN: pieces, Residual: t.residual(),
 	}
-	var h pdu.Header
-	r.Encode(&h)
-	return w.Write(&h, nil, t.senseSegment())
+	return write(w, &r, t.senseSegment())
 }
+
+// longPiece is from where a piece of data is given a time limit of its own,
+// because it may be written at once.
+const longPiece = 16 << 10
 
 // sendData sends the Data-In PDUs and says how many they were.
 func (t *task) sendData(s *session, w *pdu.Writer, collapse bool) (uint32, error) {
@@ -122,9 +124,10 @@ func (t *task) sendData(s *session, w *pdu.Writer, collapse bool) (uint32, error
 		if !d.HasStatus {
 			d.StatSN = 0
 		}
-		var h pdu.Header
-		d.Encode(&h)
-		if err := w.Write(&h, nil, data[off:off+n]); err != nil {
+		if n >= longPiece {
+			s.limitWrite()
+		}
+		if err := write(w, &d, data[off:off+n]); err != nil {
 			return d.DataSN, err
 		}
 		off += n

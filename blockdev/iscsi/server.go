@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"twinlun/blockdev"
@@ -67,9 +68,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // acceptPause is how long Serve waits when there are no more file descriptors.
 const acceptPause = 100 * time.Millisecond
 
+// retryable says whether a failure to accept may pass: too many files, no memory,
+// a peer that went away at once.
 func retryable(err error) bool {
-	var ne net.Error
-	return !errors.Is(err, net.ErrClosed) && errors.As(err, &ne)
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -370,7 +370,7 @@ func TestSlowInitiator(t *testing.T) {
 		}
 		require.NoError(t, w.wr.Flush())
 		for len(h.Sessions()) > 0 {
-			time.Sleep(time.Second) // fake
+			<-time.After(time.Second) // fake time
 		}
 		require.Less(t, time.Since(began), 2*time.Minute)
 	})
@@ -396,3 +396,21 @@ type textAddr string
 
 func (textAddr) Network() string  { return "tcp" }
 func (a textAddr) String() string { return string(a) }
+
+// Pings that an initiator sends without taking the answers cost no more memory
+// than commands may.
+func TestPingFlood(t *testing.T) {
+	bubble(t, Config{Limits: Limits{SessionBytes: 3000, PingInterval: time.Hour}}, func(t *testing.T, h *harness, w *wire) {
+		for i := range uint32(8) {
+			w.write(&pdu.NopOut{Immediate: true, ITT: i, TTT: pdu.NoTag, CmdSN: 1}, make([]byte, 1000))
+		}
+		count := map[pdu.Opcode]int{}
+		for range 8 {
+			hd, _ := w.read()
+			count[hd.Opcode()]++
+		}
+		require.Equal(t, map[pdu.Opcode]int{pdu.OpNopIn: 3, pdu.OpReject: 5}, count)
+		w.write(&pdu.NopOut{Immediate: true, ITT: 9, TTT: pdu.NoTag, CmdSN: 1}, make([]byte, 1000))
+		w.expect(pdu.OpNopIn)
+	})
+}

@@ -205,3 +205,25 @@ func TestTaskContext(t *testing.T) {
 	require.False(t, ok)
 	require.Nil(t, late.Value(1))
 }
+
+// A command that waits for its turn can be ended by another initiator; it must
+// not run when its turn comes.
+func TestResetBeforeTurn(t *testing.T) {
+	u := newFakeUnit(100)
+	h := start(t, Config{}, oneDisk(u))
+	victim, other := h.connect().enter(1), h.connect().enter(2)
+	victim.cmdSN = 2
+	c, cdb := write10(12, 1, 512)
+	victim.command(c, cdb, make([]byte, 512))
+	victim.write(&pdu.NopOut{Immediate: true, ITT: 1, TTT: pdu.NoTag, CmdSN: 3}, nil)
+	victim.expect(pdu.OpNopIn) // so it has come
+	other.manage(pdu.TaskRequest{Function: pdu.LogicalUnitReset, ITT: 99})
+	require.Equal(t, pdu.TaskComplete, other.managed(99))
+	r, _ := victim.response(12)
+	require.EqualValues(t, scsi.StatusTaskAborted, r.Status)
+	victim.cmdSN = 1
+	victim.command(pdu.Command{Final: true, ITT: 11}, make([]byte, 6), nil)
+	r, _ = victim.response(11)
+	require.EqualValues(t, 3, r.ExpCmdSN)
+	require.Empty(t, u.executed())
+}

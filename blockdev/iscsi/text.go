@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"bytes"
 	"net"
 	"net/netip"
 	"slices"
@@ -50,14 +51,18 @@ func (s *session) exchangeText(h *pdu.Header, r *pdu.Text, data []byte) {
 		}
 		x.out = s.answerText(keys).Append(nil)
 	}
-	s.sendText(r)
+	s.sendText(h, r)
 }
 
 // sendText sends as much of the answer as the initiator takes at once.
-func (s *session) sendText(r *pdu.Text) {
+func (s *session) sendText(h *pdu.Header, r *pdu.Text) {
 	x := &s.text
 	n := min(len(x.out), s.params.sendSegment)
-	a := &textAnswer{text: pdu.Text{IsResponse: true, LUN: r.LUN, ITT: r.ITT, TTT: pdu.NoTag}, data: x.out[:n]}
+	if !s.reserve(n) {
+		s.reject(h, pdu.RejectResources)
+		return
+	}
+	a := &textAnswer{text: pdu.Text{IsResponse: true, LUN: r.LUN, ITT: r.ITT, TTT: pdu.NoTag}, data: bytes.Clone(x.out[:n])}
 	x.out = x.out[n:]
 	a.text.Continue = len(x.out) > 0
 	x.open = a.text.Continue || r.Continue || !r.Final
@@ -77,6 +82,7 @@ type textAnswer struct {
 }
 
 func (a *textAnswer) send(s *session, w *pdu.Writer) error {
+	defer s.unreserve(len(a.data))
 	a.text.Sequence = s.sequence(true)
 	return write(w, &a.text, a.data)
 }

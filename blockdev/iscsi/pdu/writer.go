@@ -32,7 +32,7 @@ type Writer struct {
 
 // NewWriter writes to w. A *net.TCPConn gets one writev for a long PDU.
 func NewWriter(w io.Writer) *Writer {
-	return &Writer{w: w, buf: make([]byte, 0, writerBuffer), table: crc32.MakeTable(crc32.Castagnoli)}
+	return &Writer{w: w, table: crc32.MakeTable(crc32.Castagnoli)}
 }
 
 // Write puts out the PDU of header h, whose length fields it sets, and data.
