@@ -69,7 +69,7 @@ func (c *cursor) close() {
 }
 
 // fill takes items from the source until n are pending or there are no more. When
-// ctx ends so does the whole enumeration, with ctx's error.
+// ctx ends so does the whole enumeration, with ctx's cause.
 func (c *cursor) fill(ctx context.Context, n int) error {
 	defer context.AfterFunc(ctx, c.cancel)()
 	for len(c.pending) < n && !c.ended {
@@ -78,7 +78,7 @@ func (c *cursor) fill(ctx context.Context, n int) error {
 		case !ok:
 			c.ended = true
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return context.Cause(ctx)
 		case err != nil:
 			return err
 		default:

@@ -312,7 +312,7 @@ func TestEnumerationTimesOut(t *testing.T) {
 	require.Zero(t, w.broker.open())
 
 	id := w.ok(t, enumerate(volumeURI, "").windows()).context()
-	w.fails(t, pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements><n:MaxTime>PT0.02S</n:MaxTime>`).windows(), "w:TimedOut")
+	w.fails(t, pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements><n:MaxTime>PT0.02S</n:MaxTime>`).windows(), "n:TimedOut")
 	require.Zero(t, w.contexts.count())
 	require.Zero(t, w.broker.open())
 }

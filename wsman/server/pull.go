@@ -40,7 +40,7 @@ func withMaxTime(ctx context.Context, pull *soap.Element) (context.Context, cont
 	if !ok || d <= 0 {
 		return nil, nil, wsman.SchemaValidationError("MaxTime is not a positive duration")
 	}
-	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, cancel := context.WithTimeoutCause(ctx, d, wsman.EnumerationTimedOut("nothing more was found within MaxTime"))
 	return ctx, cancel, nil
 }
 
