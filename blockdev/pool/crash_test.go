@@ -13,6 +13,7 @@ import (
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
+	"twinlun/blockdev/pool/pooltest"
 	"twinlun/blockdev/vfs/memfs"
 )
 
@@ -194,4 +195,42 @@ func TestNoSpace(t *testing.T) {
 		}
 		w.finish()
 	})
+}
+
+// failOneCall lets the n-th call of a snapshot of two volumes fail; false says that
+// it has fewer.
+func failOneCall(t *testing.T, n int) bool {
+	t.Helper()
+	ctx, m, meta := context.Background(), memfs.New(1), pooltest.NewMeta()
+	meta.Commit = func() (bool, error) { return m.Step("meta") }
+	p, err := pool.Open(ctx, pool.Config{FS: m, Name: "w", Meta: meta})
+	require.NoError(t, err)
+	defer p.Close()
+	a, b := pooltest.Create(t, p, "a", 1<<20), pooltest.Create(t, p, "b", 1<<20)
+	d := pooltest.Open(t, p, a.ID)
+	pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
+	calls, failed := 0, false
+	m.SetFault(func(op memfs.Op, _ string) error {
+		if calls++; calls == n+1 {
+			failed = true
+			return syscall.EIO
+		}
+		return nil
+	})
+	_, err = p.Snapshot(ctx, []pool.Copy{
+		{Source: a.ID, Target: pool.Spec{Name: "c"}}, {Source: b.ID, Target: pool.Spec{Name: "d"}},
+	})
+	m.SetFault(nil)
+	pooltest.Holds(t, d, pooltest.Fill(1, 9000), 0)
+	list, listErr := p.List(ctx)
+	require.NoError(t, listErr)
+	if err == nil {
+		require.Len(t, list, 4)
+		return failed
+	}
+	require.Len(t, list, 2)
+	names, listErr := m.List()
+	require.NoError(t, listErr)
+	require.Len(t, names, 2, "call %d: %v", n, err)
+	return true
 }
