@@ -45,10 +45,9 @@ func (r *rejection) send(s *session, w *pdu.Writer) error {
 
 // asyncNotice is an asynchronous message of the session's end.
 type asyncNotice struct {
+	unowned
 	event pdu.AsyncEvent
 }
-
-func (asyncNotice) forget(*session) {}
 
 func (a asyncNotice) send(s *session, w *pdu.Writer) error {
 	return write(w, &pdu.Async{Event: a.event, Sequence: s.sequence(true)}, nil)
@@ -106,15 +105,21 @@ func (s *session) readLogout(h *pdu.Header) (delivery, error) {
 			s.out.push(&farewell{itt: r.ITT, result: result})
 			return
 		}
+		if s.leaving {
+			return // the answer to the first is on its way
+		}
+		s.leaving = true
 		running := s.abort(func(*task) bool { return true }, nil)
-		s.work.Go(func() {
-			for _, gone := range running {
-				<-gone
-			}
-			s.out.push(&farewell{itt: r.ITT})
-			s.stop("logout")
-		})
+		s.work.Go(func() { s.leave(r.ITT, running) })
 	}), s.rd.Discard()
+}
+
+func (s *session) leave(itt uint32, running []<-chan struct{}) {
+	for _, gone := range running {
+		<-gone
+	}
+	s.out.push(&farewell{itt: itt})
+	s.stop("logout")
 }
 
 func (s *session) mayLogout(r *pdu.LogoutRequest) pdu.LogoutResult {

@@ -44,6 +44,7 @@ type session struct {
 	held    map[uint32]delivery // the reader's: came before its turn
 	text    textExchange        // the reader's
 	nextTTT uint32              // the reader's: of R2Ts
+	leaving bool                // the reader's: a logout is under way
 
 	mu struct {
 		sync.Mutex
@@ -53,6 +54,7 @@ type session struct {
 		closing   bool
 		bytes     int // reserved by tasks
 		immediate int // tasks that were marked immediate
+		managing  int // task management requests that wait
 	}
 }
 
@@ -190,7 +192,7 @@ func (s *session) stop(reason string) {
 // not wait; wait does.
 func (s *session) drop(reason string) {
 	if !s.stopping() {
-		s.out.push(asyncNotice{pdu.AsyncDropSession})
+		s.out.push(asyncNotice{event: pdu.AsyncDropSession})
 	}
 	s.stop(reason)
 }

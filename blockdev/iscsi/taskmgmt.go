@@ -51,7 +51,13 @@ func (s *session) manage(itt uint32, m management) {
 		s.out.push(answer)
 		return
 	}
+	if !s.managing(1) {
+		answer.result = pdu.TaskRejected
+		s.out.push(answer)
+		return
+	}
 	s.work.Go(func() {
+		defer s.managing(-1)
 		for _, gone := range m.running {
 			select {
 			case <-gone:
@@ -64,6 +70,18 @@ func (s *session) manage(itt uint32, m management) {
 		}
 		s.out.push(answer)
 	})
+}
+
+// managing counts the requests that wait; false if there are too many for one
+// more.
+func (s *session) managing(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n > 0 && s.mu.managing >= s.srv.cfg.Limits.Immediate {
+		return false
+	}
+	s.mu.managing += n
+	return true
 }
 
 // taskAnswer is a Task Management Function Response on its way.

@@ -227,3 +227,27 @@ func TestResetBeforeTurn(t *testing.T) {
 	require.EqualValues(t, 3, r.ExpCmdSN)
 	require.Empty(t, u.executed())
 }
+
+// Requests that wait for the same command that does not end do not pile up.
+func TestTooManyTaskRequests(t *testing.T) {
+	u := newFakeUnit(100)
+	letGo, _ := holdReads(u)
+	w := start(t, Config{Limits: Limits{Immediate: 2}}, oneDisk(u)).connect().enter(1)
+	w.command(first(read10(10)), rw10(0x28, 0, 1), nil)
+	eventually(t, func() bool { n, _, _ := u.count(); return n == 1 }, "the command does not run")
+	for i := range uint32(3) {
+		w.manage(pdu.TaskRequest{Immediate: true, Function: pdu.AbortTaskSet, ITT: 90 + i})
+	}
+	require.Equal(t, pdu.TaskRejected, w.managed(92))
+	for i := range uint32(2) {
+		w.write(&pdu.LogoutRequest{Immediate: true, ITT: 80 + i, CmdSN: w.cmdSN}, nil)
+	}
+	close(letGo)
+	seen := map[uint32]bool{}
+	for !seen[80] {
+		h, _ := w.read()
+		seen[h.ITT()] = true
+	}
+	require.False(t, seen[81])
+	w.expectEnd()
+}

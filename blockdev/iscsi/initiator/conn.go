@@ -48,7 +48,7 @@ type conn struct {
 // call is a request that waits for its answer.
 type call struct {
 	in     []byte
-	events chan event
+	events chan *event
 }
 
 // event is what the receiver tells a caller: an R2T, or the end.
@@ -88,7 +88,7 @@ func (c *conn) begin(in []byte) (*call, tags, error) {
 	if c.mu.err != nil {
 		return nil, tags{}, c.mu.err
 	}
-	k := &call{in: in, events: make(chan event, maxEvents)}
+	k := &call{in: in, events: make(chan *event, maxEvents)}
 	tag := tags{itt: c.mu.nextITT, cmdSN: c.mu.cmdSN, expStatSN: c.mu.expStatSN}
 	if c.mu.nextITT++; c.mu.nextITT == pdu.NoTag {
 		c.mu.nextITT = 1

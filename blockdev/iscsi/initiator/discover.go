@@ -79,12 +79,12 @@ func (c *conn) askOnce(ctx context.Context, data []byte, ttt uint32) (event, err
 	select {
 	case e, ok := <-k.events:
 		if !ok {
-			return e, c.reason()
+			return event{}, c.reason()
 		}
 		if e.text == nil {
-			return e, errProtocol
+			return event{}, errProtocol
 		}
-		return e, nil
+		return *e, nil
 	case <-ctx.Done():
 		c.fail(ctx.Err())
 		return event{}, ctx.Err()

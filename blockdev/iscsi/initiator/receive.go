@@ -73,7 +73,7 @@ func (c *conn) lookup(itt uint32, end bool) (*call, error) {
 // tell hands e to a call, which takes fewer than a target may cause.
 func (k *call) tell(e event) error {
 	select {
-	case k.events <- e:
+	case k.events <- &e:
 		return nil
 	default:
 		return fmt.Errorf("%w: too many R2Ts", errProtocol)
