@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"net"
+	"net/netip"
 
 	"twinlun/cim"
 )
@@ -15,7 +16,7 @@ func (u *Users) Verify(ctx context.Context, name, password, remote string) (cim.
 	if CheckName(name) != nil || CheckPassword(password) != nil {
 		return cim.Principal{}, ErrDenied
 	}
-	host := hostOf(remote)
+	host := sourceOf(remote)
 	rec, done, err := u.lookup(name, password, host)
 	if err == nil && !done {
 		rec, err = u.verifySlow(ctx, name, password, host)
@@ -77,6 +78,21 @@ func (u *Users) remember(rec *record, password string) {
 	if u.loaded && u.byName[key] == rec {
 		u.cache.put(key, password, u.config.Time())
 	}
+}
+
+// sourceOf is whose failures are counted together: an IPv4 address, or the /64
+// network of an IPv6 one, which is what one subscriber has at least.
+func sourceOf(remote string) string {
+	host := hostOf(remote)
+	ip, err := netip.ParseAddr(host)
+	if err != nil || ip.Unmap().Is4() {
+		return host
+	}
+	network, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return host
+	}
+	return network.String()
 }
 
 func hostOf(remote string) string {

@@ -93,6 +93,19 @@ func TestThrottleCountsAWholeAddress(t *testing.T) {
 	require.ErrorAs(t, err, new(*ThrottledError))
 }
 
+func TestSourceOf(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.7:80":              "192.0.2.7",
+		"[2001:db8:1:2:3:4:5:6]:80": "2001:db8:1:2::/64",
+		"[2001:db8:1:2::9]:81":      "2001:db8:1:2::/64",
+		"[fe80::1%eth0]:81":         "fe80::/64",
+		"[::ffff:192.0.2.7]:80":     "::ffff:192.0.2.7",
+		"pipe":                      "pipe",
+	} {
+		require.Equal(t, want, sourceOf(remote))
+	}
+}
+
 func TestThrottledUserIsNotAnsweredFromTheCache(t *testing.T) {
 	u, _ := newUsers(t)
 	require.NoError(t, u.Add("bob", "right", cim.RoleAdmin))

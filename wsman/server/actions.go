@@ -11,6 +11,7 @@ import (
 
 	"twinlun/cim"
 	"twinlun/wsman"
+	"twinlun/wsman/auth"
 	"twinlun/wsman/soap"
 )
 
@@ -61,14 +62,16 @@ func (s *Server) handleUnserved(_ context.Context, rq *request) (*answer, error)
 	return nil, wsman.ActionNotSupported("", "the action %s is not served", rq.msg.Action)
 }
 
-// handle carries out a request whose message was decoded with err.
-func (s *Server) handle(w http.ResponseWriter, rq *request, err error) {
-	row := action{name: "unknown"}
-	if err == nil {
-		row, err = s.perform(w, rq)
-	}
+// handle carries out the request with this body. who is zero for a stranger.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request, who cim.Principal, body []byte) {
+	rq := &request{http: r, who: who, start: s.config.Time()}
+	row, err := s.perform(w, rq, body)
 	result := "ok"
-	if err != nil {
+	switch {
+	case errors.Is(err, auth.ErrNoCredentials):
+		s.refuseUser(w, r, err)
+		return
+	case err != nil:
 		f := faultOf(err)
 		result = resultOf(f)
 		s.logFault(rq, row, f, err)
@@ -76,20 +79,27 @@ func (s *Server) handle(w http.ResponseWriter, rq *request, err error) {
 	}
 	took := s.config.Time().Sub(rq.start)
 	s.metrics.observe(row.name, result, took)
-	s.config.Logger.LogAttrs(rq.http.Context(), slog.LevelDebug, "wsman: request",
-		slog.String("action", row.name), slog.String("result", result), slog.String("user", rq.who.Name),
+	s.config.Logger.LogAttrs(r.Context(), slog.LevelDebug, "wsman: request",
+		slog.String("action", row.name), slog.String("result", result), slog.String("user", who.Name),
 		slog.String("message", rq.relatesTo()), slog.Duration("duration", took))
 }
 
-// perform finds the action, calls it and sends its answer. A panic below it is an
-// error like others; its stack goes to the log.
-func (s *Server) perform(w http.ResponseWriter, rq *request) (row action, err error) {
+// perform reads the message, finds the action, calls it and sends its answer. A
+// panic below it is an error like others; its stack goes to the log.
+func (s *Server) perform(w http.ResponseWriter, rq *request, body []byte) (row action, err error) {
 	row = action{name: "unknown"}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	rq.msg, err = soap.Decode(body, rq.http.Header.Get("Content-Type"), s.config.Limits.soap())
+	switch stranger := rq.who.Name == ""; {
+	case stranger && (err != nil || !isIdentify(rq.msg)):
+		return row, auth.ErrNoCredentials
+	case err != nil:
+		return row, err
+	}
 	found, ok := s.find(rq)
 	if ok {
 		row = found

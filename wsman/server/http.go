@@ -11,7 +11,6 @@ import (
 	"twinlun/cim"
 	"twinlun/wsman"
 	"twinlun/wsman/auth"
-	"twinlun/wsman/soap"
 )
 
 // What is read of the requests of those who did not say who they are.
@@ -31,7 +30,7 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		s.serveUser(w, r, who)
 	case errors.Is(err, auth.ErrNoCredentials):
-		s.serveStranger(w, r, err)
+		s.serveStranger(w, r)
 	default:
 		s.refuseUser(w, r, err)
 	}
@@ -44,10 +43,7 @@ func (s *Server) serveUser(w http.ResponseWriter, r *http.Request, who cim.Princ
 		s.badBody(w, err)
 		return
 	}
-	s.limited(w, func() {
-		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.config.Limits.soap())
-		s.handle(w, &request{http: r, msg: msg, who: who, start: s.config.Time()}, err)
-	})
+	s.limited(w, func() { s.handle(w, r, who, data) })
 }
 
 // serveAnonymous answers Identify, and nothing else, to everybody.
@@ -56,13 +52,13 @@ func (s *Server) serveAnonymous(w http.ResponseWriter, r *http.Request) {
 		s.refuseBody(w, r, http.StatusUnsupportedMediaType, "the content type must be application/soap+xml")
 		return
 	}
-	s.serveStranger(w, r, auth.ErrNoCredentials)
+	s.serveStranger(w, r)
 }
 
 // serveStranger answers an Identify without credentials and refuses all else.
-func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request, refusal error) {
+func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength <= 0 || r.ContentLength > anonymousBody {
-		s.refuseUser(w, r, refusal)
+		s.refuseUser(w, r, auth.ErrNoCredentials)
 		return
 	}
 	data, err := s.readBody(w, r, anonymousBody)
@@ -70,14 +66,7 @@ func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request, refusal e
 		s.badBody(w, err)
 		return
 	}
-	s.limited(w, func() {
-		msg, err := soap.Decode(data, r.Header.Get("Content-Type"), s.config.Limits.soap())
-		if err != nil || !isIdentify(msg) {
-			s.refuseUser(w, r, refusal)
-			return
-		}
-		s.handle(w, &request{http: r, msg: msg, start: s.config.Time()}, nil)
-	})
+	s.limited(w, func() { s.handle(w, r, cim.Principal{}, data) })
 }
 
 // limited calls f unless too many requests are under way.

@@ -17,7 +17,7 @@ const sweepEvery = 15 * time.Second
 // Serve answers connections of l until ctx ends, then waits for the requests
 // under way, at most Limits.Grace before they are cancelled. It closes l and
 // returns nil after a shutdown, else why accepting failed. Several listeners may
-// be served at once.
+// be served at once; when the first of them ends so do all enumerations.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
