@@ -89,18 +89,23 @@ func TestSessionReinstatement(t *testing.T) {
 
 // While a command of the old session does not end, nobody else may write.
 func TestReinstatementGivesUp(t *testing.T) {
-	u := newFakeUnit(100)
-	letGo, _ := holdReads(u)
-	h := start(t, Config{Limits: Limits{LoginTimeout: 300 * time.Millisecond}}, oneDisk(u))
-	old := h.connect().enter(1)
-	old.command(first(read10(10)), rw10(0x28, 0, 1), nil)
-	eventually(t, func() bool { n, _, _ := u.count(); return n == 1 }, "the command does not run")
-	w := h.connect()
-	w.write(&pdu.LoginRequest{Transit: true, Current: pdu.StageOperational, Next: pdu.StageFullFeature, ISID: [6]byte{0x80, 0, 0, 0, 0, 1}},
-		keysOf(who, "TargetName="+testTarget).Append(nil))
-	w.expectEnd()
-	require.Len(t, h.Sessions(), 1)
-	close(letGo)
+	bubble(t, Config{}, func(t *testing.T, m *inMemory) {
+		letGo, _ := holdReads(m.unit)
+		old := m.connect().enter(1)
+		old.command(first(read10(10)), rw10(0x28, 0, 1), nil)
+		synctest.Wait()
+		running, _, _ := m.unit.count()
+		require.Equal(t, 1, running)
+		go func() { _, _ = io.Copy(io.Discard, old.nc) }()
+		w := m.connect()
+		w.write(&pdu.LoginRequest{Transit: true, Current: pdu.StageOperational, Next: pdu.StageFullFeature, ISID: [6]byte{0x80, 0, 0, 0, 0, 1}},
+			keysOf(who, "TargetName="+testTarget).Append(nil))
+		w.expectEnd()
+		require.Len(t, m.Sessions(), 1)
+		close(letGo)
+		synctest.Wait()
+		require.Empty(t, m.Sessions())
+	})
 }
 
 func TestConnectionOfKnownSession(t *testing.T) {
@@ -316,28 +321,40 @@ type closeOnce struct {
 func (c *closeOnce) Close() error   { c.once.Do(func() { close(c.pipes) }); return nil }
 func (c *closeOnce) Addr() net.Addr { return &net.TCPAddr{} }
 
-// bubble runs f with an initiator that is logged in, in fake time.
-func bubble(t *testing.T, cfg Config, f func(t *testing.T, h *harness, w *wire)) {
+// inMemory is a server that is reached in memory, in fake time.
+type inMemory struct {
+	*Server
+	t     *testing.T
+	unit  *fakeUnit
+	conns pipes
+}
+
+func (m *inMemory) connect() *wire {
+	near, far := net.Pipe()
+	m.t.Cleanup(func() { _ = near.Close() })
+	m.conns <- far
+	return &wire{t: m.t, nc: near, rd: pdu.NewReader(near, 1<<20), wr: pdu.NewWriter(near), cmdSN: 1}
+}
+
+// bubble runs f in fake time.
+func bubble(t *testing.T, cfg Config, f func(t *testing.T, m *inMemory)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := New(cfg)
-		require.NoError(t, s.AddTarget(oneDisk(newFakeUnit(100))))
-		l := &closeOnce{pipes: make(pipes, 1)}
+		m := &inMemory{Server: New(cfg), t: t, unit: newFakeUnit(100), conns: make(pipes, 1)}
+		require.NoError(t, m.AddTarget(oneDisk(m.unit)))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(ctx, l) }()
-		near, far := net.Pipe()
-		l.pipes <- far
-		w := &wire{t: t, nc: near, rd: pdu.NewReader(near, 1<<20), wr: pdu.NewWriter(near), cmdSN: 1}
-		f(t, &harness{Server: s, t: t}, w.enter(1))
-		go func() { _, _ = io.Copy(io.Discard, near) }()
-		cancel()
-		require.NoError(t, <-ended)
-		_ = near.Close()
+		go func() { ended <- m.Serve(ctx, &closeOnce{pipes: m.conns}) }()
+		defer func() {
+			cancel()
+			require.NoError(t, <-ended)
+		}()
+		f(t, m)
 	})
 }
 
 func TestKeepAlive(t *testing.T) {
-	bubble(t, Config{Limits: Limits{PingInterval: time.Minute}}, func(t *testing.T, h *harness, w *wire) {
+	bubble(t, Config{Limits: Limits{PingInterval: time.Minute}}, func(t *testing.T, h *inMemory) {
+		w := h.connect().enter(1)
 		began := time.Now()
 		for i := range 3 { // an initiator that answers stays
 			hd, _ := w.expect(pdu.OpNopIn)
@@ -358,7 +375,8 @@ func TestKeepAlive(t *testing.T) {
 
 // An initiator that takes nothing is cut.
 func TestSlowInitiator(t *testing.T) {
-	bubble(t, Config{Limits: Limits{WriteTimeout: time.Minute, PingInterval: time.Hour}}, func(t *testing.T, h *harness, w *wire) {
+	bubble(t, Config{Limits: Limits{WriteTimeout: time.Minute, PingInterval: time.Hour}}, func(t *testing.T, h *inMemory) {
+		w := h.connect().enter(1)
 		began := time.Now()
 		for i := range uint32(100) {
 			c, cdb := read10(i)
@@ -400,7 +418,8 @@ func (a textAddr) String() string { return string(a) }
 // Pings that an initiator sends without taking the answers cost no more memory
 // than commands may.
 func TestPingFlood(t *testing.T) {
-	bubble(t, Config{Limits: Limits{SessionBytes: 3000, PingInterval: time.Hour}}, func(t *testing.T, h *harness, w *wire) {
+	bubble(t, Config{Limits: Limits{SessionBytes: 3000, PingInterval: time.Hour}}, func(t *testing.T, h *inMemory) {
+		w := h.connect().enter(1)
 		for i := range uint32(8) {
 			w.write(&pdu.NopOut{Immediate: true, ITT: i, TTT: pdu.NoTag, CmdSN: 1}, make([]byte, 1000))
 		}
