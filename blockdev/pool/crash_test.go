@@ -47,7 +47,7 @@ func eachSeed(t *testing.T, n int, fn func(t *testing.T, seed uint64)) {
 // TestPowerCut cuts the power at a random call of a random workload, three times in
 // a row, and compares what is found with what may be there.
 func TestPowerCut(t *testing.T) {
-	eachSeed(t, 300, func(t *testing.T, seed uint64) {
+	eachSeed(t, 250, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		for range 3 {
 			w.fs.CutAfter(w.r.IntN(500))
@@ -146,7 +146,7 @@ func (w *world) finish() {
 
 // TestFaults makes random calls of a random workload fail with EIO.
 func TestFaults(t *testing.T) {
-	eachSeed(t, 100, func(t *testing.T, seed uint64) {
+	eachSeed(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		for range 30 {
 			w.step()
@@ -178,7 +178,7 @@ func (w *world) dropFailed() {
 
 // TestNoSpace lets the filesystem be full now and then.
 func TestNoSpace(t *testing.T) {
-	eachSeed(t, 100, func(t *testing.T, seed uint64) {
+	eachSeed(t, 80, func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed)
 		for round := range 6 {
 			for range 30 {

@@ -3,4 +3,4 @@
 package pool_test
 
 // slowness divides the number of randomized runs.
-const slowness = 5
+const slowness = 10
