@@ -32,7 +32,7 @@ var layers = []rule{
 // parts from below in place of imitations.
 var testLayers = []rule{
 	{"replication/...", []string{"blockdev/..."}},
-	{"cim/...", []string{"schemas", "replication/...", "blockdev/..."}},
+	{"cim/...", []string{"cim/...", "schemas", "replication/...", "blockdev/..."}},
 	{"wsman/...", []string{"schemas", "cim/..."}},
 }
 
