@@ -39,11 +39,13 @@ func owningJobElement(r *registry) {
 func affectedJobElement(r *registry) {
 	m := r.model
 	a := &association{class: r.class("TWINLUN_AffectedJobElement"), near: "AffectedElement", far: "AffectingElement"}
-	// give yields the links of a job, or only that to one object.
-	give := func(j job.Record, only *cim.Path, yield links) error {
+	give := func(j job.Record, wanted func(job.Element) bool, yield links) error {
 		for _, e := range j.Affected {
+			if !wanted(e) {
+				continue
+			}
 			p := m.elementPath(e)
-			if p == nil || only != nil && !p.Equal(only) {
+			if p == nil {
 				continue
 			}
 			set := func(b *cim.Builder) { b.Set("ElementEffects", []uint16{5}) } // Create
@@ -54,22 +56,35 @@ func affectedJobElement(r *registry) {
 		return nil
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, nil, yield) })
+		return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, anyElement, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
 		case classStorageVolume, classReplicationGroup:
-			return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, object, yield) })
+			wanted := m.elementAt(object)
+			return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, wanted, yield) })
 		case classConcreteJob:
 			j, err := m.jobAt(ctx, object)
 			if err != nil {
 				return err
 			}
-			return give(j, nil, yield)
+			return give(j, anyElement, yield)
 		}
 		return nil
 	}
 	r.add(a)
+}
+
+func anyElement(job.Element) bool { return true }
+
+// elementAt says of elements whether they are the volume or group at a path.
+func (m *model) elementAt(p *cim.Path) func(job.Element) bool {
+	kind, id := job.Volume, string(m.deviceID(p, classStorageVolume))
+	if p.Class == classReplicationGroup {
+		kind = job.Group
+		id, _ = localID(p, idGroup)
+	}
+	return func(e job.Element) bool { return e.Kind == kind && e.ID == id }
 }
 
 // elementPath is the path of what a job makes, nil for what is an association.
