@@ -138,6 +138,7 @@ func (c *Class) Link() {
 	for i, p := range c.Properties {
 		p.Index = i
 		c.props[strings.ToLower(p.Name)] = p
+		c.props[p.Name] = p // as it is nearly always asked for
 		if p.Key {
 			c.Keys = append(c.Keys, p)
 		}
