@@ -250,6 +250,25 @@ func TestFailureKeepsTargetsInUse(t *testing.T) {
 	require.Equal(t, []byte("work of a day"), w.read(res.Targets[0])[:13])
 }
 
+// TestFailureKeepsWrittenTargets: that nobody can reach a target now does not
+// mean that nobody has worked with it.
+func TestFailureKeepsWrittenTargets(t *testing.T) {
+	w := newWorld(t)
+	a := w.volume("p0", "a")
+	w.pools[0].hold()
+	res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: []VolumeRef{a}})
+	w.write(res.Targets[0], 0, []byte("work of a day"))
+	require.NoError(t, w.svc.Close())
+	failHydration(w, blockdev.KindIO, 1)
+	w.start()
+	require.Equal(t, job.Exception, w.jobEnds(res.Job).State)
+	require.Equal(t, pairstate.Broken, w.state(res.Relationships[0]).Copy)
+	require.Equal(t, []byte("work of a day"), w.read(res.Targets[0])[:13])
+	w.pools[0].setGate(nil)
+	w.restart()
+	w.reaches(pairstate.Skewed, res.Relationships[0])
+}
+
 func TestContinueOnErrorInTheBackground(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.MaxCopies = 1 })
 	failHydration(w, blockdev.KindIO, 1)
@@ -300,12 +319,13 @@ func TestCancelUndoes(t *testing.T) {
 // holdCopies lets neither hydrations nor the first copies of mirrors get
 // anywhere until the returned function is called.
 func (w *world) holdCopies() func() {
-	for range cap(w.svc.slots) {
-		w.svc.slots <- struct{}{}
+	slots := w.svc.slots
+	for range cap(slots) {
+		slots <- struct{}{}
 	}
 	return func() {
-		for range cap(w.svc.slots) {
-			<-w.svc.slots
+		for range cap(slots) {
+			<-slots
 		}
 	}
 }

@@ -39,6 +39,15 @@ func (s *Service) hydrate(ctx context.Context, rec pairRecord) {
 		s.copyFailed(ctx, rec, err)
 	default:
 		s.tell(ctx, change{ids: []string{rec.ID}, event: pairstate.CopyDone})
+		s.recallWrites(ctx, rec.ID)
+	}
+}
+
+// recallWrites makes a clone Skewed that was written before its copy failed and
+// was taken up again.
+func (s *Service) recallWrites(ctx context.Context, id string) {
+	if r, ok := s.book.record(id); ok && r.Written && r.State.Copy == pairstate.Synchronized {
+		s.tell(ctx, change{ids: []string{id}, event: pairstate.TargetWritten})
 	}
 }
 

@@ -314,3 +314,76 @@ func TestNewRefusesBadConfigs(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+func TestWriteToABrokenCloneIsRemembered(t *testing.T) {
+	w := newWorld(t)
+	failHydration(w, blockdev.KindIO, 1)
+	res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: w.volumes("a"), Wait: Wait{State: pairstate.Initialized}})
+	w.reaches(pairstate.Broken, res.Relationships[0])
+	w.write(res.Targets[0], 0, []byte("mine"))
+	require.Equal(t, pairstate.Broken, w.state(res.Relationships[0]).Copy)
+	w.crash()
+	w.reaches(pairstate.Skewed, res.Relationships[0])
+}
+
+// TestStartWithTargetsThatCannotBeGuarded breaks the mirror, whose target could be
+// written unseen: it is copied anew when it can be guarded.
+func TestStartWithTargetsThatCannotBeGuarded(t *testing.T) {
+	w := newWorld(t)
+	id, src, target := w.one(pairstate.Mirror, "a", pairstate.Synchronized)
+	snap, _, _ := w.one(pairstate.Snapshot, "b", pairstate.Synchronized)
+	require.NoError(t, w.svc.Close())
+	w.pools[0].setFault(func(op, what string) error {
+		if op == "attach" && what != string(src.ID) {
+			return blockdev.Errorf(blockdev.KindIO, op, "injected")
+		}
+		return nil
+	})
+	w.start()
+	require.Equal(t, pairstate.Broken, w.state(id).Copy)
+	require.Equal(t, pairstate.Synchronized, w.state(snap).Copy)
+	w.write(target, 8192, []byte("unseen"))
+	w.pools[0].setFault(nil)
+	w.restart()
+	w.reaches(pairstate.Synchronized, id)
+	require.Equal(t, w.read(src), w.read(target))
+}
+
+func TestStartFailsIfAMirrorCanNeitherRunNorBreak(t *testing.T) {
+	w := newWorld(t)
+	w.one(pairstate.Mirror, "a", pairstate.Synchronized)
+	require.NoError(t, w.svc.Close())
+	w.pools[0].setFault(func(op, _ string) error {
+		if op != "openraw" {
+			return nil
+		}
+		w.wire.dead.Store(true)
+		return blockdev.Errorf(blockdev.KindIO, op, "injected")
+	})
+	require.Error(t, w.boot())
+}
+
+func TestCancelWaitsForOthers(t *testing.T) {
+	w := newWorld(t)
+	src := w.volumes("a")
+	before := w.dump()
+	release := w.holdCopies()
+	defer release()
+	res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: src})
+	h := w.svc.claims.hold()
+	require.True(t, h.share(volumeClaim(res.Targets[0])))
+	require.NoError(t, w.svc.CancelJob(context.Background(), res.Job))
+	w.restartHeld(h)
+	require.Equal(t, job.Terminated, w.jobEnds(res.Job).State)
+	require.NoError(t, w.svc.DeleteJob(context.Background(), res.Job))
+	require.Equal(t, before, w.dump())
+}
+
+// restartHeld stops the Service while a request waits for a claim: it must not
+// hang, and the request must go on afterwards.
+func (w *world) restartHeld(h *hold) {
+	w.t.Helper()
+	require.NoError(w.t, w.svc.Close())
+	h.release()
+	w.start()
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -298,4 +299,48 @@ func TestBytesBeyondTheSourceReadAsZeros(t *testing.T) {
 	big := w.volumeOf("p0", "big", 2*volumeSize)
 	w.list(ListRequest{SyncType: pairstate.Clone, Sources: []VolumeRef{a}, Targets: []VolumeRef{big}, Wait: Wait{State: pairstate.Synchronized}})
 	require.True(t, bytes.Equal(w.read(big)[volumeSize:], make([]byte, volumeSize)))
+}
+
+func TestHowLongAMethodWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		src := w.volumes("a")
+		w.pools[0].hold()
+		for _, c := range []struct{ ask, want time.Duration }{{0, MaxWait}, {3 * time.Second, 3 * time.Second}, {time.Hour, MaxWait}} {
+			start := time.Now()
+			res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: src, Wait: Wait{State: pairstate.Synchronized, For: c.ask}})
+			require.NotEmpty(t, res.Job)
+			require.Equal(t, c.want, time.Since(start))
+		}
+		start := time.Now()
+		w.list(ListRequest{SyncType: pairstate.Clone, Sources: src, Wait: Wait{State: pairstate.Unsynchronized}})
+		w.list(ListRequest{SyncType: pairstate.Clone, Sources: src})
+		require.Zero(t, time.Since(start))
+	})
+}
+
+func TestLostTargetIsLookedForLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id, src, target := w.one(pairstate.Mirror, "a", pairstate.Synchronized)
+		var tries []time.Duration
+		start := time.Now()
+		w.pools[0].setFault(func(op, what string) error {
+			if what != string(target.ID) || op != "write" && op != "openraw" {
+				return nil
+			}
+			if op == "openraw" {
+				tries = append(tries, time.Since(start))
+			}
+			return blockdev.Errorf(blockdev.KindIO, op, "injected")
+		})
+		w.write(src, 0, []byte("x"))
+		time.Sleep(4 * time.Minute) // of the bubble's clock
+		w.pools[0].setFault(nil)
+		synctest.Wait()
+		require.Equal(t, []time.Duration{30 * time.Second, 90 * time.Second, 210 * time.Second}, tries)
+		time.Sleep(4 * time.Minute)
+		w.reaches(pairstate.Synchronized, id)
+		require.Equal(t, w.read(src), w.read(target))
+	})
 }

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -85,8 +86,13 @@ func (s *Service) written(ctx context.Context, p *pair) {
 	if s.book.pair(p.id) != p {
 		return
 	}
-	if _, err := s.step(ctx, change{ids: []string{p.id}, event: pairstate.TargetWritten}); err != nil {
-		s.log.Debug("a write to a target changes nothing", "relationship", p.id, "err", err)
+	note := func(r *pairRecord) { r.Written = true }
+	_, err := s.step(ctx, change{ids: []string{p.id}, event: pairstate.TargetWritten, edit: note})
+	if _, refused := errors.AsType[*pairstate.Error](err); refused {
+		err = s.amend(ctx, p, note) // the state says something else; the fact stays
+	}
+	if err != nil {
+		s.log.Error("a write to a target was not noted", "relationship", p.id, "err", err)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"twinlun/blockdev"
-	"twinlun/blockdev/pool"
 	"twinlun/replication/job"
 	"twinlun/replication/pairstate"
 	"twinlun/replication/store"
@@ -67,17 +66,6 @@ func (m *making) begin(ctx context.Context) error {
 	return nil
 }
 
-// newVolumes lists the targets that do not exist yet.
-func (m *making) newVolumes() []VolumeRef {
-	var l []VolumeRef
-	for _, mem := range m.p.members {
-		if !mem.into {
-			l = append(l, mem.to)
-		}
-	}
-	return l
-}
-
 // record is the relationship of a member in the state in which it is committed.
 func (m *making) record(mem *member) pairRecord {
 	r := pairRecord{Made: !mem.into, Relationship: Relationship{
@@ -123,178 +111,6 @@ func (m *making) guard(ctx context.Context, into bool) error {
 		}
 	}
 	return nil
-}
-
-// makeVolumes makes the targets.
-func (m *making) makeVolumes(ctx context.Context) error {
-	if m.p.typ == pairstate.Mirror || m.p.inactive() {
-		return m.filter(func(mem *member) error { return m.makeBlank(ctx, mem) })
-	}
-	m.instant = m.s.cfg.Time()
-	if m.p.settings.ContinueOnError && !m.p.consistent() {
-		return m.filter(func(mem *member) error { return m.takePoints(ctx, []*member{mem}) })
-	}
-	for _, set := range byPool(m.p.members) {
-		if err := m.takePoints(ctx, set); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// filter is plan.each that keeps the pairs in step with the members.
-func (m *making) filter(f func(*member) error) error {
-	byID := make(map[string]*pair, len(m.pairs))
-	for _, p := range m.pairs {
-		byID[p.id] = p
-	}
-	err := m.p.each(f)
-	left := make([]*pair, 0, len(m.p.members))
-	for _, mem := range m.p.members {
-		left = append(left, byID[mem.id])
-		delete(byID, mem.id)
-	}
-	for _, p := range byID {
-		p.unhookTarget()
-	}
-	m.pairs = left
-	return err
-}
-
-// makeBlank makes a target that the copy will fill.
-func (m *making) makeBlank(ctx context.Context, mem *member) error {
-	if mem.into {
-		return nil
-	}
-	_, err := m.s.pools[mem.to.Pool].Create(ctx, mem.spec(m.p.labels))
-	return m.failure(mem, err)
-}
-
-func (mem *member) spec(labels map[string]string) pool.Spec {
-	return pool.Spec{ID: mem.to.ID, Name: mem.name, Size: mem.size, Labels: labels}
-}
-
-// takePoints takes the points in time of members of one pool, at one instant.
-func (m *making) takePoints(ctx context.Context, set []*member) error {
-	copies := make([]pool.Copy, 0, len(set))
-	for _, mem := range set {
-		c := pool.Copy{Source: mem.from.ID}
-		if mem.into {
-			c.Into = mem.to.ID
-		} else {
-			c.Target = mem.spec(m.p.labels)
-		}
-		copies = append(copies, c)
-	}
-	_, err := m.s.pools[set[0].from.Pool].Snapshot(ctx, copies)
-	return m.failure(set[0], err)
-}
-
-// byPool splits members by the pool of their sources, in order.
-func byPool(all []*member) [][]*member {
-	var order []string
-	sets := map[string][]*member{}
-	for _, m := range all {
-		if sets[m.from.Pool] == nil {
-			order = append(order, m.from.Pool)
-		}
-		sets[m.from.Pool] = append(sets[m.from.Pool], m)
-	}
-	l := make([][]*member, 0, len(order))
-	for _, p := range order {
-		l = append(l, sets[p])
-	}
-	return l
-}
-
-// failure says which parameter a pool's refusal is about.
-func (m *making) failure(mem *member, err error) error {
-	param := at(m.p.sourceParam, mem.index)
-	switch blockdev.KindOf(err) {
-	case blockdev.KindExists:
-		param = m.p.nameParam
-	case blockdev.KindNoSpace:
-		param = "TargetPool"
-	}
-	return m.s.failure(param, err)
-}
-
-// needsJob says whether work goes on that the method's caller will want to hear
-// of: see docs/decisions.md.
-func (p *plan) needsJob() bool {
-	return p.typ != pairstate.Snapshot && (p.wait.State == 0 || p.wait.State == pairstate.Synchronized)
-}
-
-// commit stores everything that the request made, and that it is no longer being
-// made, in one transaction.
-func (m *making) commit(ctx context.Context) error {
-	req := m.req
-	err := m.s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
-		if req, err = m.putRequest(tx); err != nil {
-			return err
-		}
-		for i, p := range m.pairs {
-			p.rec = m.record(m.p.members[i])
-			p.rec.Request = req.ID
-			if err := put(tx, bucketPairs, p.id, p.rec); err != nil {
-				return err
-			}
-		}
-		return m.putGroups(tx)
-	})
-	if err != nil {
-		return m.s.failure("", err)
-	}
-	m.req = req
-	return nil
-}
-
-// putRequest replaces the making by the copying, if there will be a job.
-func (m *making) putRequest(tx store.Tx) (request, error) {
-	if !m.p.needsJob() {
-		return request{}, tx.Delete(bucketRequests, m.req.ID)
-	}
-	j, err := m.s.jobs.Create(tx, job.Spec{
-		Name: m.jobName(), Owner: m.owner, Retain: m.p.settings.TimeBeforeRemoval, Affected: m.affected(),
-	})
-	if err != nil {
-		return request{}, err
-	}
-	m.job = j.ID
-	r := request{
-		ID: m.req.ID, Job: j.ID, Stage: stageCopying, Undo: true, Volumes: m.newVolumes(),
-		Keep: m.p.settings.ContinueOnError,
-	}
-	for _, p := range m.pairs {
-		r.Pairs = append(r.Pairs, p.id)
-	}
-	if g := m.p.group; g != nil {
-		r.Groups = g.made()
-	}
-	return r, put(tx, bucketRequests, r.ID, r)
-}
-
-func (m *making) jobName() string {
-	switch {
-	case m.p.group != nil:
-		return "Create group " + typeWord(m.p.typ) + " " + m.p.group.name
-	case len(m.p.members) == 1:
-		return "Create " + typeWord(m.p.typ) + " of " + m.p.members[0].source.Name
-	}
-	return "Create list of " + typeWord(m.p.typ) + "s"
-}
-
-// affected lists what the job makes: managers take the first volume or group for
-// the result.
-func (m *making) affected() []job.Element {
-	var l []job.Element
-	for _, v := range m.newVolumes() {
-		l = append(l, job.Element{Kind: job.Volume, Pool: v.Pool, ID: string(v.ID)})
-	}
-	if g := m.p.group; g != nil && g.makeTarget {
-		l = append(l, job.Element{Kind: job.Group, ID: g.target.ID})
-	}
-	return l
 }
 
 // launch shows what was made and lets the copies run.

@@ -23,6 +23,8 @@ type pairRecord struct {
 	// Made says that the target was made for the relationship, so that it
 	// read as zeros before the first copy.
 	Made bool `json:",omitempty"`
+	// Written says that a host has written to the target.
+	Written bool `json:",omitempty"`
 }
 
 // stage says how far a request is.

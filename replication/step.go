@@ -120,6 +120,22 @@ func recordEffects(rec *pairRecord, effects []pairstate.Effect, at time.Time) {
 	}
 }
 
+// amend changes a record without a change of state.
+func (s *Service) amend(ctx context.Context, p *pair, edit func(*pairRecord)) error {
+	p.step.Lock()
+	defer p.step.Unlock()
+	rec, ok := s.book.record(p.id)
+	if !ok {
+		return gone(p.id)
+	}
+	edit(&rec)
+	if err := s.storePairs(ctx, []pairRecord{rec}, nil); err != nil {
+		return err
+	}
+	s.showPairs([]pairRecord{rec})
+	return nil
+}
+
 // storePairs stores records in one transaction. What was begun is ended: a
 // canceled caller does not stop it.
 func (s *Service) storePairs(ctx context.Context, recs []pairRecord, also func(store.Tx) error) error {

@@ -43,7 +43,7 @@ func (s *Service) untouched(req request) bool {
 // written to it.
 func (s *Service) used(req request, v VolumeRef) bool {
 	for _, r := range s.book.recordsOf(v) {
-		if r.Source == v || r.State.Copy == pairstate.Skewed {
+		if r.Source == v || r.Written {
 			return true
 		}
 	}
