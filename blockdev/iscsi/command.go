@@ -44,7 +44,7 @@ func (s *session) newTask(c *pdu.Command) *task {
 	if t.read {
 		t.cmd.Expected = t.expected
 	}
-	if lun, ok := decodeLUN(c.LUN); ok {
+	if lun, ok := scsi.DecodeLUN(c.LUN); ok {
 		t.unit = s.node.units[lun]
 	}
 	return t
@@ -120,10 +120,12 @@ func (s *session) judge(t *task, h *pdu.Header) *scsi.Result {
 	switch {
 	case h.AHSLen() > 0, t.read && t.write:
 		return illegal(ascInvalidOpcode) // long CDBs and bidirectional commands
-	case t.cdb[0] == opReportLUNs:
-		return reportLUNs(t.cmd.CDB, t.cmd.Expected, s.node.luns)
 	case t.unit == nil:
-		return absentUnit(t.cmd.CDB, t.cmd.Expected)
+		r := scsi.ExecuteAbsent(&t.cmd, s.node.luns)
+		return &r
+	}
+	if r, ok := scsi.ExecuteTarget(&t.cmd, s.node.luns); ok {
+		return &r
 	}
 	return nil
 }

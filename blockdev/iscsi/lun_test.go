@@ -9,36 +9,6 @@ import (
 	"twinlun/blockdev/scsi"
 )
 
-func TestLUNForms(t *testing.T) {
-	for _, c := range []struct {
-		field uint64
-		lun   uint64
-		ok    bool
-	}{
-		{0, 0, true},
-		{0x0005_0000_0000_0000, 5, true},
-		{0x00ff_0000_0000_0000, 255, true},
-		{0x4005_0000_0000_0000, 5, true},
-		{0x4100_0000_0000_0000, 256, true},
-		{0x7fff_0000_0000_0000, 16383, true},
-		{0x0105_0000_0000_0000, 0, false}, // bus 1
-		{0x0005_0001_0000_0000, 0, false}, // second level
-		{0x8005_0000_0000_0000, 0, false}, // logical unit addressing
-		{0xc101_0000_0000_0000, 0, false}, // well known
-	} {
-		lun, ok := decodeLUN(c.field)
-		require.Equal(t, c.ok, ok, "%x", c.field)
-		if ok {
-			require.Equal(t, c.lun, lun, "%x", c.field)
-		}
-	}
-	for _, lun := range []uint64{0, 1, 255, 256, 16383} {
-		back, ok := decodeLUN(encodeLUN(lun))
-		require.True(t, ok)
-		require.Equal(t, lun, back)
-	}
-}
-
 func TestReportLUNsAndAbsentUnits(t *testing.T) {
 	target := oneDisk(newFakeUnit(10))
 	target.Units[300] = newFakeUnit(10)
@@ -47,13 +17,13 @@ func TestReportLUNsAndAbsentUnits(t *testing.T) {
 	itt := uint32(0)
 	read := func(lun uint64, expected int, cdb ...byte) (pdu.DataIn, []byte) {
 		itt++
-		w.command(pdu.Command{Final: true, Read: true, ITT: itt, LUN: encodeLUN(lun), Expected: uint32(expected)}, cdb, nil)
+		w.command(pdu.Command{Final: true, Read: true, ITT: itt, LUN: scsi.EncodeLUN(lun), Expected: uint32(expected)}, cdb, nil)
 		return w.dataIn()
 	}
 	fails := func(lun uint64, asc byte, cdb ...byte) {
 		t.Helper()
 		itt++
-		w.command(pdu.Command{Final: true, Read: true, ITT: itt, LUN: encodeLUN(lun), Expected: 255}, cdb, nil)
+		w.command(pdu.Command{Final: true, Read: true, ITT: itt, LUN: scsi.EncodeLUN(lun), Expected: 255}, cdb, nil)
 		r, data := w.response(itt)
 		require.EqualValues(t, scsi.StatusCheckCondition, r.Status)
 		require.Equal(t, []byte{0x05, asc, 0}, []byte{data[4], data[14], data[15]})

@@ -10,7 +10,6 @@ const (
 
 	ascInvalidOpcode  = 0x2000
 	ascInvalidField   = 0x2400
-	ascNoLUN          = 0x2500
 	ascUnexpectedData = 0x0c0c
 	ascWrongAmount    = 0x0c0d
 	ascProtocolCRC    = 0x4705

@@ -168,15 +168,15 @@ func (s *session) abortEverywhere(match func(*task) bool) []<-chan struct{} {
 
 // ofLUN matches the tasks of one logical unit, however its LUN was written.
 func ofLUN(field uint64) func(*task) bool {
-	lun, _ := decodeLUN(field)
+	lun, _ := scsi.DecodeLUN(field)
 	return func(t *task) bool {
-		other, ok := decodeLUN(t.lun)
+		other, ok := scsi.DecodeLUN(t.lun)
 		return ok && other == lun
 	}
 }
 
 func (s *session) unitAt(field uint64) (scsi.Unit, bool) {
-	lun, ok := decodeLUN(field)
+	lun, ok := scsi.DecodeLUN(field)
 	if !ok {
 		return nil, false
 	}

@@ -123,7 +123,7 @@ func TestAbortInLine(t *testing.T) {
 
 func TestTaskManagementAnswers(t *testing.T) {
 	w := start(t, Config{}, oneDisk(newFakeUnit(100))).connect().enter(1)
-	lun7 := encodeLUN(7)
+	lun7 := scsi.EncodeLUN(7)
 	for i, c := range []struct {
 		req  pdu.TaskRequest
 		want pdu.TaskResult

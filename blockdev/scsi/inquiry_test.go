@@ -136,10 +136,13 @@ func TestExecuteTargetAndAbsent(t *testing.T) {
 	require.Equal(t, StatusGood, res.Status)
 	require.EqualValues(t, 0x7F, res.DataIn[0])
 	require.Len(t, res.DataIn, 36)
+	res = ExecuteAbsent(&Command{CDB: []byte("\x12\x01\x00\x00\xff\x00"), Expected: 255}, luns)
+	require.Equal(t, []byte{0x7F, 0, 0, 1, 0}, res.DataIn)
+	requireSense(t, invalidFieldInCDB, ExecuteAbsent(&Command{CDB: []byte("\x12\x01\x83\x00\xff\x00"), Expected: 255}, luns))
 	sense := ExecuteAbsent(&Command{CDB: []byte("\x03\x00\x00\x00\xff\x00"), Expected: 255}, luns)
 	require.Equal(t, StatusGood, sense.Status)
 	require.Equal(t, []byte{0x25, 0}, sense.DataIn[12:14])
-	for _, cdb := range []string{"", "\x00", "\x00\x00\x00\x00\x00\x00", "\x12\x01\x83\x00\xff\x00", "\xa0\x00\x00\x00\x00\x00"} {
+	for _, cdb := range []string{"", "\x00", "\x00\x00\x00\x00\x00\x00", "\xa0\x00\x00\x00\x00\x00"} {
 		requireSense(t, unitNotSupported, ExecuteAbsent(&Command{CDB: []byte(cdb), Expected: 255}, luns))
 	}
 }
@@ -150,11 +153,12 @@ func TestLUNs(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, n, got)
 	}
-	n, ok := DecodeLUN([8]byte{0x40, 3})
+	n, ok := DecodeLUN(0x4003 << 48)
 	require.True(t, ok, "flat space addressing of a small number")
 	require.EqualValues(t, 3, n)
-	for _, b := range [][8]byte{{0xC1, 1}, {0x80, 1}, {0x01, 1}, {0, 1, 0, 1}, {0, 0, 0, 0, 0, 0, 0, 1}} {
-		_, ok := DecodeLUN(b)
-		require.False(t, ok, "% x", b)
+	// well known, logical unit addressing, bus 1, second level, fourth level
+	for _, field := range []uint64{0xC101 << 48, 0x8005 << 48, 0x0105 << 48, 0x0005_0001 << 32, 1} {
+		_, ok := DecodeLUN(field)
+		require.False(t, ok, "%x", field)
 	}
 }

@@ -1,6 +1,9 @@
 package scsi
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // reportLUNs is REPORT LUNS (SPC-5 section 6.33) for a target that has no other
 // unit than this one, as LUN 0.
@@ -21,34 +24,33 @@ func lunList(c *Command, luns []uint64) (Result, error) {
 	b := make([]byte, 8, 8+8*len(luns))
 	be.PutUint32(b, uint32(8*len(luns)))
 	for _, n := range luns {
-		lun := EncodeLUN(n)
-		b = append(b, lun[:]...)
+		b = be.AppendUint64(b, EncodeLUN(n))
 	}
 	return reply(c, b, uint64(be.Uint32(c.CDB[6:]))), nil
 }
 
-// EncodeLUN is a logical unit number in the 8 bytes of SAM-5 section 4.7:
-// peripheral device addressing up to 255, flat space addressing up to 16383.
-// Larger numbers cannot be encoded; only their low 14 bits are.
-func EncodeLUN(n uint64) (b [8]byte) {
+// EncodeLUN is a logical unit number in the 8 bytes of SAM-5 section 4.7, read as
+// one big-endian number: peripheral device addressing up to 255, flat space
+// addressing up to 16383. Larger numbers cannot be encoded; only their low 14
+// bits are.
+func EncodeLUN(n uint64) uint64 {
 	if n > 0xFF {
-		b[0] = 0x40 | byte(n>>8)&0x3F
+		return 1<<62 | n&0x3FFF<<48
 	}
-	b[1] = byte(n)
-	return b
+	return n << 48
 }
 
-// DecodeLUN is the number that EncodeLUN encodes, and whether b is such a
+// DecodeLUN is the number that EncodeLUN encodes, and whether field is such a
 // number: anything else addresses no unit.
-func DecodeLUN(b [8]byte) (n uint64, ok bool) {
-	if b[2]|b[3]|b[4]|b[5]|b[6]|b[7] != 0 {
+func DecodeLUN(field uint64) (n uint64, ok bool) {
+	if field<<16 != 0 {
 		return 0, false
 	}
-	switch b[0] >> 6 {
+	switch n = field >> 48; n >> 14 {
 	case 0:
-		return uint64(b[1]), b[0] == 0
+		return n, n <= 0xFF
 	case 1:
-		return uint64(b[0]&0x3F)<<8 | uint64(b[1]), true
+		return n & 0x3FFF, true
 	}
 	return 0, false
 }
@@ -73,18 +75,23 @@ func ExecuteAbsent(c *Command, luns []uint64) Result {
 		return r
 	}
 	absent := &senseError{condition: unitNotSupported}
-	if len(c.CDB) < 6 {
-		return checkCondition(Result{}, absent)
-	}
-	switch c.CDB[0] {
-	case 0x12:
-		if c.CDB[1] == 0 && c.CDB[2] == 0 {
-			b := make([]byte, 36)
-			b[0], b[2], b[3], b[4] = 0x7F, 0x06, 0x02, 31
-			return reply(c, b, uint64(be.Uint16(c.CDB[3:])))
-		}
-	case 0x03:
+	switch {
+	case len(c.CDB) < 6:
+	case c.CDB[0] == 0x12 && c.CDB[2] != 0:
+		return checkCondition(Result{}, &senseError{condition: invalidFieldInCDB})
+	case c.CDB[0] == 0x12:
+		return reply(c, absentInquiry(c.CDB[1]&0x01 != 0), uint64(be.Uint16(c.CDB[3:])))
+	case c.CDB[0] == 0x03:
 		return reply(c, fixedSense(absent), uint64(c.CDB[4]))
 	}
 	return checkCondition(Result{}, absent)
+}
+
+// absentInquiry is standard INQUIRY data, or the list of VPD pages, of a LUN
+// where no unit can be: peripheral qualifier 3, type 1F (SPC-5 section 6.6.2).
+func absentInquiry(vpd bool) []byte {
+	if vpd {
+		return []byte{0x7F, 0, 0, 1, 0}
+	}
+	return []byte("\x7f\x00\x06\x02\x1f\x00\x00\x00" + strings.Repeat(" ", 28))
 }

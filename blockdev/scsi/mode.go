@@ -13,8 +13,9 @@ func modePages() []string {
 	return []string{
 		// Caching: WCE.
 		"\x08\x12\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-		// Control: GLTSD, unrestricted reordering.
-		"\x0a\x0a\x02\x10\x00\x00\x00\x00\x00\x00\x00\x00",
+		// Control: GLTSD, unrestricted reordering, TAS: the transport answers
+		// TASK ABORTED to commands that another initiator aborted.
+		"\x0a\x0a\x02\x10\x00\x40\x00\x00\x00\x00\x00\x00",
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 const (
 	cachingPage = "08 12 04 00000000000000000000000000000000 00"
-	controlPage = "0a 0a 02 10 0000000000000000"
+	controlPage = "0a 0a 02 10 0040000000000000"
 	descriptor  = "00004000 00000200"
 )
 
