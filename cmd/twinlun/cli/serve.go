@@ -60,11 +60,11 @@ func loadConfig(cmd *cobra.Command, file string) (daemon.Config, error) {
 }
 
 func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
-	log, err := daemon.NewLogger(a.Err, cfg.LogLevel, cfg.LogFormat)
+	log, audit, err := daemon.NewLoggers(a.Err, cfg.LogLevel, cfg.LogFormat)
 	if err != nil {
 		return usageError{err}
 	}
-	d, err := daemon.Open(ctx, cfg, a.version, log, a.Err)
+	d, err := daemon.Open(ctx, cfg, daemon.Options{Version: a.version, Log: log, Audit: audit, Notices: a.Err})
 	if err != nil {
 		return err
 	}

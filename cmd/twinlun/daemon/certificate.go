@@ -25,7 +25,11 @@ const certificateLife = 10 * 365 * 24 * time.Hour
 // data dir, which it makes at the first start.
 func certificate(c Config, now time.Time) (tls.Certificate, error) {
 	if c.TLSCert != "" {
-		return tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		own, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return own, fmt.Errorf("tls_cert, tls_key: %w", err)
+		}
+		return own, nil
 	}
 	cert, key := filepath.Join(c.DataDir, "tls.crt"), filepath.Join(c.DataDir, "tls.key")
 	if _, err := os.Stat(cert); errors.Is(err, fs.ErrNotExist) {
@@ -33,7 +37,11 @@ func certificate(c Config, now time.Time) (tls.Certificate, error) {
 			return tls.Certificate{}, fmt.Errorf("self-signed certificate: %w", err)
 		}
 	}
-	return tls.LoadX509KeyPair(cert, key)
+	own, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return own, fmt.Errorf("%s, %s: %w", cert, key, err)
+	}
+	return own, nil
 }
 
 // generate writes a new self-signed certificate for this machine's names. The

@@ -2,12 +2,12 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -74,10 +74,31 @@ func (c *Config) LoadFile(name string) error {
 		return err
 	}
 	defer f.Close()
-	dec := yaml.NewDecoder(f)
-	dec.KnownFields(true)
-	if err := dec.Decode(c); err != nil {
+	if err := c.decode(f); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// maxConfigFile bounds the configuration file, in bytes.
+const maxConfigFile = 1 << 20
+
+// decode reads one YAML document over c; an empty one changes nothing.
+func (c *Config) decode(r io.Reader) error {
+	data, err := io.ReadAll(io.LimitReader(r, maxConfigFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxConfigFile {
+		return fmt.Errorf("larger than %d bytes", maxConfigFile)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
+		return errors.New("more than one YAML document")
 	}
 	return nil
 }
@@ -127,48 +148,6 @@ func (c *Config) LoadEnv(lookup func(string) (string, bool)) error {
 		if err := c.Set(name, v); err != nil {
 			return fmt.Errorf("%s: %w", variable, err)
 		}
-	}
-	return nil
-}
-
-// Check says what is wrong with c, by the name of the setting, and completes it.
-func (c *Config) Check() error {
-	for name, addr := range map[string]string{"wsman": c.WSMan, "wsman_tls": c.WSManTLS, "iscsi": c.ISCSI, "metrics": c.Metrics} {
-		if addr == Off {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return fmt.Errorf("%s: %q is not HOST:PORT and not %q", name, addr, Off)
-		}
-	}
-	if c.DataDir == "" {
-		return errors.New("data_dir is empty")
-	}
-	if !strings.HasPrefix(c.IQNPrefix, "iqn.") || c.IQNPrefix != strings.ToLower(c.IQNPrefix) || strings.ContainsAny(c.IQNPrefix, ": ") {
-		return fmt.Errorf("iqn_prefix: %q is not of the form iqn.YYYY-MM.reversed.domain", c.IQNPrefix)
-	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return errors.New("tls_cert and tls_key go together")
-	}
-	return c.checkPools()
-}
-
-func (c *Config) checkPools() error {
-	if len(c.Pools) == 0 {
-		c.Pools = []PoolConfig{{Name: "default", Path: filepath.Join(c.DataDir, "pools", "default")}}
-	}
-	names, paths := map[string]bool{}, map[string]bool{}
-	for i, p := range c.Pools {
-		name, path := strings.ToLower(p.Name), filepath.Clean(p.Path)
-		switch {
-		case p.Name == "" || strings.ContainsAny(p.Name, "/ :"):
-			return fmt.Errorf("pools[%d]: %q cannot be the name of a pool", i, p.Name)
-		case !filepath.IsAbs(p.Path):
-			return fmt.Errorf("pools[%d]: path %q is not absolute", i, p.Path)
-		case names[name] || paths[path]:
-			return fmt.Errorf("pools[%d]: name %q or path %q is used twice", i, p.Name, p.Path)
-		}
-		names[name], paths[path] = true, true
 	}
 	return nil
 }

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"twinlun/blockdev/export"
 	"twinlun/blockdev/iscsi"
@@ -22,64 +24,84 @@ import (
 	"twinlun/wsman/auth"
 )
 
+// Options are what a Daemon is given beside its configuration. All are required.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+	// Audit gets one line for each change that a user makes.
+	Audit *slog.Logger
+	// Notices gets what an administrator must read at the first start.
+	Notices io.Writer
+}
+
 // Daemon is all the parts of a running Twinlun.
 type Daemon struct {
 	cfg      Config
+	options  Options
 	log      *slog.Logger
-	version  string
-	system   string
+	system   string // name of this machine
 	registry *prometheus.Registry
+	serving  atomic.Bool
 
-	cert    tls.Certificate
-	users   *auth.Users
-	store   store.Store
-	pools   []*pool.LayerPool
-	targets *iscsi.Server
-	exports *export.Exports
-	service *replication.Service
-	portals []string
+	listeners listeners
+	cert      tls.Certificate
+	users     *auth.Users
+	store     store.Store
+	pools     []*pool.LayerPool
+	io        *ioMetrics
+	targets   *iscsi.Server
+	exports   *export.Exports
+	service   *replication.Service
 }
 
-// Open brings up everything that does not listen: it opens the data dir, takes
-// up what was under way, and makes the targets of exposed volumes. notices gets
-// what an administrator must read at the first start. After an error nothing is
-// left open.
-func Open(ctx context.Context, cfg Config, version string, log *slog.Logger, notices io.Writer) (*Daemon, error) {
-	d := &Daemon{cfg: cfg, log: log, version: version, registry: prometheus.NewRegistry()}
-	for _, step := range []func(context.Context, io.Writer) error{
-		d.openDataDir, d.openStore, d.openPools, d.openTargets, d.openService, d.openExports,
+// Open brings everything up but serves nothing yet: it opens the sockets before it
+// touches the disk, has the data dir for itself, takes up what was under way, and
+// makes the targets of exposed volumes. cfg must have passed Check. After an error
+// nothing is left open; otherwise Close must be called when Serve has returned.
+func Open(ctx context.Context, cfg Config, o Options) (*Daemon, error) {
+	d := &Daemon{cfg: cfg, options: o, log: o.Log, registry: prometheus.NewRegistry()}
+	for _, step := range []func(context.Context) error{
+		d.openListeners, d.openDataDir, d.openUsers, d.openPools, d.openTargets, d.openService, d.openExports, d.openMetrics,
 	} {
-		if err := step(ctx, notices); err != nil {
+		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, d.Close())
 		}
 	}
+	d.listeners.log(d.log, cfg.services())
 	return d, nil
 }
 
-func (d *Daemon) openDataDir(_ context.Context, notices io.Writer) error {
-	host, err := os.Hostname()
-	if err != nil {
+func (d *Daemon) openListeners(ctx context.Context) (err error) {
+	if d.system, err = os.Hostname(); err != nil {
 		return fmt.Errorf("host name: %w", err)
 	}
-	d.system = host
+	d.listeners, err = openListeners(ctx, d.cfg.services())
+	return err
+}
+
+// openDataDir opens the store, whose lock keeps other daemons out of the data dir.
+func (d *Daemon) openDataDir(context.Context) (err error) {
 	if err := prepareDataDir(d.cfg.DataDir); err != nil {
 		return err
 	}
+	d.store, err = store.Open(filepath.Join(d.cfg.DataDir, "twinlun.db"), store.Options{})
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("the data dir %s is in use by another daemon: %w", d.cfg.DataDir, err)
+	}
+	return err
+}
+
+func (d *Daemon) openUsers(context.Context) (err error) {
 	if d.cert, err = certificate(d.cfg, time.Now()); err != nil {
 		return err
 	}
 	if d.users, err = auth.Open(UsersFile(d.cfg.DataDir), auth.Config{Logger: d.log}); err != nil {
 		return err
 	}
-	return bootstrapUsers(d.users, d.cfg.DataDir, notices)
+	return bootstrapUsers(d.users, d.cfg.DataDir, d.options.Notices)
 }
 
-func (d *Daemon) openStore(context.Context, io.Writer) (err error) {
-	d.store, err = store.Open(filepath.Join(d.cfg.DataDir, "twinlun.db"), store.Options{})
-	return err
-}
-
-func (d *Daemon) openPools(ctx context.Context, _ io.Writer) error {
+func (d *Daemon) openPools(ctx context.Context) error {
 	for _, c := range d.cfg.Pools {
 		if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
 			return fmt.Errorf("pool %s: %w", c.Name, err)
@@ -93,8 +115,11 @@ func (d *Daemon) openPools(ctx context.Context, _ io.Writer) error {
 	return nil
 }
 
-func (d *Daemon) openTargets(context.Context, io.Writer) (err error) {
-	d.targets = iscsi.New(iscsi.Config{Logger: d.log, Time: time.Now, Rand: rand.Reader})
+func (d *Daemon) openTargets(context.Context) (err error) {
+	if d.io, err = newIOMetrics(d.registry); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	d.targets = iscsi.New(iscsi.Config{Logger: d.log, Time: time.Now, Rand: rand.Reader, Observer: d.io})
 	d.exports, err = export.New(export.Config{
 		Meta: meta{d.store}, Pool: d.volumes, Targets: d.targets,
 		IQNPrefix: d.cfg.IQNPrefix, Logger: d.log, Time: time.Now,
@@ -127,7 +152,7 @@ func (d *Daemon) poolNames() []string {
 
 // openService starts replication. It comes before the exports: no initiator may
 // write before the hooks of mirrors are in place.
-func (d *Daemon) openService(ctx context.Context, _ io.Writer) (err error) {
+func (d *Daemon) openService(ctx context.Context) (err error) {
 	var pools []pool.Pool
 	for _, p := range d.pools {
 		pools = append(pools, p)
@@ -141,11 +166,19 @@ func (d *Daemon) openService(ctx context.Context, _ io.Writer) (err error) {
 	return d.service.Start(ctx)
 }
 
-func (d *Daemon) openExports(ctx context.Context, _ io.Writer) error { return d.exports.Restore(ctx) }
+func (d *Daemon) openExports(ctx context.Context) error { return d.exports.Restore(ctx) }
+
+// openMetrics shows what is asked for when the metrics are read.
+func (d *Daemon) openMetrics(context.Context) error {
+	s := &stateMetrics{service: d.service, exports: d.exports, io: d.io, timeout: stateTimeout, now: time.Now, log: d.log}
+	return errors.Join(d.registry.Register(s),
+		d.registry.Register(collectors.NewGoCollector()),
+		d.registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})))
+}
 
 // Close shuts everything down, in the reverse order of Open, and waits for it.
 func (d *Daemon) Close() error {
-	var errs []error
+	errs := []error{d.listeners.close()}
 	if d.exports != nil {
 		errs = append(errs, d.exports.Close(context.Background()))
 	}

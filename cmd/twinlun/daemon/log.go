@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,25 +10,62 @@ import (
 	"golang.org/x/term"
 )
 
-// NewLogger makes the daemon's logger: text on a terminal and JSON elsewhere,
-// unless format says "text" or "json".
-func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log_level: %q is none of debug, info, warn, error", level)
+// NewLoggers makes the daemon's logger and that of its audit lines, which go to
+// the same place whatever the level is. Format is "text", "json", or "auto": text
+// on a terminal and JSON elsewhere.
+func NewLoggers(w io.Writer, level, format string) (log, audit *slog.Logger, err error) {
+	l, err := logLevel(level)
+	if err != nil {
+		return nil, nil, err
 	}
-	o := &slog.HandlerOptions{Level: l}
+	if err := checkLogFormat(format); err != nil {
+		return nil, nil, err
+	}
+	o := &slog.HandlerOptions{Level: min(l, slog.LevelInfo)}
+	var all slog.Handler = slog.NewJSONHandler(w, o)
+	if format == "text" || format == "auto" && isTerminal(w) {
+		all = slog.NewTextHandler(w, o)
+	}
+	return slog.New(atLeast{all, l}), slog.New(all), nil
+}
+
+func logLevel(name string) (l slog.Level, err error) {
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return 0, fmt.Errorf("log_level: %q is none of debug, info, warn, error", name)
+	}
+	return l, nil
+}
+
+func checkLogFormat(format string) error {
 	switch format {
-	case "text":
-		return slog.New(slog.NewTextHandler(w, o)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(w, o)), nil
-	case "auto":
-	default:
-		return nil, fmt.Errorf("log_format: %q is none of text, json, auto", format)
+	case "text", "json", "auto":
+		return nil
 	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return slog.New(slog.NewTextHandler(w, o)), nil
-	}
-	return slog.New(slog.NewJSONHandler(w, o)), nil
+	return fmt.Errorf("log_format: %q is none of text, json, auto", format)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// atLeast lets pass what has a level.
+type atLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+// Enabled implements slog.Handler.
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(a), h.level}
+}
+
+// WithGroup implements slog.Handler.
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.Handler.WithGroup(name), h.level}
 }

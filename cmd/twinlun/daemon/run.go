@@ -6,12 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/sync/errgroup"
 
 	"twinlun/cim/classes"
 	"twinlun/cim/mof"
@@ -21,77 +16,35 @@ import (
 	"twinlun/wsman/server"
 )
 
-// listeners are the sockets of the daemon; one that is turned off is nil.
-type listeners struct {
-	wsman, wsmanTLS, iscsi, metrics net.Listener
-}
-
-// listen opens all sockets, so that a port in use stops the start before
-// anything is served.
-func (d *Daemon) listen(ctx context.Context) (listeners, error) {
-	var l listeners
-	for _, s := range []struct {
-		name, addr string
-		to         *net.Listener
-	}{
-		{"wsman", d.cfg.WSMan, &l.wsman}, {"wsman-tls", d.cfg.WSManTLS, &l.wsmanTLS},
-		{"iscsi", d.cfg.ISCSI, &l.iscsi}, {"metrics", d.cfg.Metrics, &l.metrics},
-	} {
-		if s.addr == Off {
-			continue
-		}
-		var lc net.ListenConfig
-		socket, err := lc.Listen(ctx, "tcp", s.addr)
-		if err != nil {
-			l.close()
-			return listeners{}, fmt.Errorf("%s: %w", s.name, err)
-		}
-		*s.to = socket
-		d.log.Info("listening", slog.String("service", s.name), slog.String("address", socket.Addr().String()))
-	}
-	return l, nil
-}
-
-func (l listeners) close() {
-	for _, s := range []net.Listener{l.wsman, l.wsmanTLS, l.iscsi, l.metrics} {
-		if s != nil {
-			_ = s.Close()
-		}
-	}
-}
-
-// Serve listens and serves until ctx ends or something fails that it cannot do
-// without.
+// Serve serves until ctx ends or something fails that it cannot do without. Then
+// WS-Man stops first and answers what is under way, while initiators still reach
+// their volumes; then iSCSI; at last the metrics. It may be called once.
 func (d *Daemon) Serve(ctx context.Context) error {
-	l, err := d.listen(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.close()
-	if l.iscsi != nil {
-		d.portals = []string{l.iscsi.Addr().String()}
-	}
 	ws, err := d.wsmanServer()
 	if err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	if l.iscsi != nil {
-		g.Go(func() error { return d.targets.Serve(ctx, l.iscsi) })
+	management, storage, watching := newStage(ctx), newStage(ctx), newStage(ctx)
+	if l := d.listeners[serviceMetrics]; l != nil {
+		watching.run(func(ctx context.Context) error { return d.serveMetrics(ctx, l) })
 	}
-	if l.wsman != nil {
-		g.Go(func() error { return ws.Serve(ctx, l.wsman) })
+	if l := d.listeners[serviceISCSI]; l != nil {
+		storage.run(func(ctx context.Context) error { return d.targets.Serve(ctx, l) })
 	}
-	if l.wsmanTLS != nil {
-		g.Go(func() error {
-			return ws.ServeTLS(ctx, l.wsmanTLS, &tls.Config{Certificates: []tls.Certificate{d.cert}})
-		})
+	if l := d.listeners[serviceWSMan]; l != nil {
+		management.run(func(ctx context.Context) error { return ws.Serve(ctx, l) })
 	}
-	if l.metrics != nil {
-		g.Go(func() error { return d.serveMetrics(ctx, l.metrics) })
+	if l := d.listeners[serviceWSManTLS]; l != nil {
+		conf := &tls.Config{Certificates: []tls.Certificate{d.cert}, MinVersion: tls.VersionTLS12}
+		management.run(func(ctx context.Context) error { return ws.ServeTLS(ctx, l, conf) })
 	}
-	d.log.Info("ready", slog.String("version", d.version), slog.String("data_dir", d.cfg.DataDir))
-	return g.Wait()
+	d.serving.Store(true)
+	d.log.Info("ready", slog.String("version", d.options.Version), slog.String("data_dir", d.cfg.DataDir))
+	ending := func() {
+		d.serving.Store(false)
+		d.log.Info("stopping")
+	}
+	return runStages(ctx, ending, management, storage, watching)
 }
 
 // chain lists the schemes of authentication that work.
@@ -106,8 +59,8 @@ func (d *Daemon) wsmanServer() (*server.Server, error) {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
 	providers, err := classes.All(classes.Config{
-		Schema: schema, System: d.system, Version: d.version, PoolNames: d.poolNames(),
-		Portals: func() []string { return d.portals }, Time: time.Now, Logger: d.log,
+		Schema: schema, System: d.system, Version: d.options.Version, PoolNames: d.poolNames(),
+		Portals: d.portals, Time: time.Now, Logger: d.log,
 		Replicator: d.service, Relationships: d.service, Groups: d.service, Volumes: d.service,
 		Pools: d.service, Jobs: d.service, Exports: d.exports,
 	})
@@ -121,34 +74,8 @@ func (d *Daemon) wsmanServer() (*server.Server, error) {
 		return nil, err
 	}
 	return server.New(server.Config{
-		Broker: broker, Auth: d.chain(), Logger: d.log, Time: time.Now, Rand: rand.Reader, Registerer: d.registry,
-		Product: server.Product{Vendor: "Twinlun", Version: d.version}, Machine: d.system, DefaultNamespace: classes.Namespace,
+		Broker: broker, Auth: d.chain(), Logger: d.log, AuditLog: d.options.Audit, Time: time.Now, Rand: rand.Reader,
+		Registerer: d.registry, Product: server.Product{Vendor: "Twinlun", Version: d.options.Version}, Machine: d.system,
+		DefaultNamespace: classes.Namespace,
 	})
-}
-
-// serveMetrics serves /metrics, /healthz (the process runs) and /readyz (it
-// serves).
-func (d *Daemon) serveMetrics(ctx context.Context, l net.Listener) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(d.registry, promhttp.HandlerOpts{}))
-	ok := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) }
-	mux.HandleFunc("GET /healthz", ok)
-	mux.HandleFunc("GET /readyz", d.ready)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
-	if err := s.Serve(l); ctx.Err() == nil {
-		return fmt.Errorf("metrics: %w", err)
-	}
-	return nil
-}
-
-// ready answers 200 while the store and the pools can be read.
-func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
-	if _, err := d.service.Pools(r.Context()); err != nil {
-		d.log.Warn("not ready", slog.Any("error", err))
-		http.Error(w, "not ready", http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n"))
 }

@@ -1,0 +1,97 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"twinlun/blockdev/pool"
+)
+
+// Check says what is wrong with c, by the name of the setting in the file, and
+// completes it: the data dir becomes absolute, and there is at least one pool.
+func (c *Config) Check() error {
+	if c.DataDir == "" {
+		return errors.New("data_dir is empty")
+	}
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	c.DataDir = dir
+	for _, check := range []func() error{c.checkAddresses, c.checkIQN, c.checkTLS, c.checkLog, c.checkPools} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkAddresses() error {
+	for _, s := range c.services() {
+		if s.addr == Off {
+			continue
+		}
+		_, port, err := net.SplitHostPort(s.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %q is not HOST:PORT and not %q", s.setting, s.addr, Off)
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return fmt.Errorf("%s: %q: the port is not a number from 0 to 65535", s.setting, s.addr)
+		}
+	}
+	return nil
+}
+
+// iqnPrefix is the naming authority of an iSCSI name (RFC 7143 section 4.2.7.4).
+const iqnPrefix = `^iqn\.[0-9]{4}-(0[1-9]|1[0-2])\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`
+
+// maxIQNPrefix leaves room for the names of volumes.
+const maxIQNPrefix = 150
+
+func (c *Config) checkIQN() error {
+	if ok, err := regexp.MatchString(iqnPrefix, c.IQNPrefix); err != nil || !ok || len(c.IQNPrefix) > maxIQNPrefix {
+		return fmt.Errorf("iqn_prefix: %q is not of the form iqn.YYYY-MM.reversed.domain", c.IQNPrefix)
+	}
+	return nil
+}
+
+func (c *Config) checkTLS() error {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("tls_cert and tls_key go together")
+	}
+	return nil
+}
+
+func (c *Config) checkLog() error {
+	if _, err := logLevel(c.LogLevel); err != nil {
+		return err
+	}
+	return checkLogFormat(c.LogFormat)
+}
+
+func (c *Config) checkPools() error {
+	if len(c.Pools) == 0 {
+		c.Pools = []PoolConfig{{Name: "default", Path: filepath.Join(c.DataDir, "pools", "default")}}
+	}
+	names, paths := map[string]bool{}, map[string]bool{}
+	for i, p := range c.Pools {
+		name, path := strings.ToLower(p.Name), filepath.Clean(p.Path)
+		switch {
+		case pool.ValidName(p.Name) != nil || strings.ContainsAny(p.Name, "/:@"):
+			return fmt.Errorf("pools[%d]: %q cannot be the name of a pool", i, p.Name)
+		case !filepath.IsAbs(p.Path):
+			return fmt.Errorf("pools[%d]: path %q is not absolute", i, p.Path)
+		case names[name]:
+			return fmt.Errorf("pools[%d]: the name %q is used twice", i, p.Name)
+		case paths[path]:
+			return fmt.Errorf("pools[%d]: the path %q is used twice", i, p.Path)
+		}
+		names[name], paths[path] = true, true
+	}
+	return nil
+}
