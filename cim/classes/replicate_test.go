@@ -274,6 +274,8 @@ func TestModifyReplicaSynchronization(t *testing.T) {
 		{"operation 0", []cim.Arg{arg("Operation", 0)}, 5, "Operation: 0 is reserved"},
 		{"no relationship", []cim.Arg{arg("Synchronization", nil)}, 5, "Synchronization: "},
 		{"unknown pair", []cim.Arg{arg("Synchronization", pairPath(3, 1))}, 5, "Synchronization: "},
+		{"pair with another source", []cim.Arg{arg("Synchronization", pairPath(2, 3))}, 5, "Synchronization: "},
+		{"tie with another source", []cim.Arg{arg("Synchronization", tiePath("g3", "g2"))}, 5, "Synchronization: "},
 		{"pair of unknown volumes", []cim.Arg{arg("Synchronization", pairPath(1, 77))}, 5, "Synchronization: "},
 		{"unknown tie", []cim.Arg{arg("Synchronization", tiePath("g2", "g1"))}, 5, "Synchronization: "},
 		{"not a relationship", []cim.Arg{arg("Synchronization", poolPath("fast"))}, 5, "Synchronization: "},
