@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,4 +170,35 @@ func TestConsistentGroupIsAPrefixOnLayers(t *testing.T) {
 		src = append(src, VolumeRef{"main", v.ID})
 	}
 	prefixes(t, r.svc, r.pool, src)
+}
+
+// TestSnapshotOfBothSidesOfAMirror stops the writes of a mirror's source and
+// target together while hosts write: neither may wait for the other.
+func TestSnapshotOfBothSidesOfAMirror(t *testing.T) {
+	r := newReal(t)
+	ctx := context.Background()
+	a, b := r.volume("a", []byte("a")), r.volume("b", []byte("b"))
+	mirrors, err := r.svc.CreateList(ctx, ListRequest{SyncType: pairstate.Mirror, Sources: []VolumeRef{a, b}, Wait: Wait{State: pairstate.Synchronized}})
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	var written atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := sequence(r.pool, []VolumeRef{a, b}, &written, stop); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for range 4 {
+		seen := written.Load()
+		require.Eventually(t, func() bool { return written.Load() != seen }, time.Minute, time.Millisecond)
+		_, err := r.svc.CreateList(ctx, ListRequest{
+			SyncType: pairstate.Snapshot, Consistency: SequentialConsistency,
+			Sources: []VolumeRef{mirrors.Targets[0], a, b, mirrors.Targets[1]},
+		})
+		require.NoError(t, err)
+	}
+	close(stop)
+	wg.Wait()
 }
