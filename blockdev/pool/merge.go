@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -22,14 +23,33 @@ func (p *LayerPool) mergeLayers() {
 	for p.ctx.Err() == nil {
 		m, ctx, bell := p.nextMerge()
 		if m == nil {
-			select {
-			case <-bell:
-			case <-p.ctx.Done():
-			}
+			p.awaitMerges(bell)
 			continue
 		}
 		err := p.runMerge(ctx, m)
 		p.endMerge(m, err)
+	}
+}
+
+const (
+	// retryMerges is how long a merge that failed waits before it is tried
+	// again, if the tree does not change before.
+	retryMerges = 30 * time.Second
+	// mergeRate leaves the disk to those who wait for it. Bytes a second.
+	mergeRate = 256 << 20
+)
+
+// awaitMerges waits for something that may have to be merged.
+func (p *LayerPool) awaitMerges(bell <-chan struct{}) {
+	retry := time.NewTimer(retryMerges)
+	defer retry.Stop()
+	select {
+	case <-bell:
+	case <-p.ctx.Done():
+	case <-retry.C:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		clear(p.stuck)
 	}
 }
 
@@ -67,8 +87,7 @@ func (p *LayerPool) onlyChild(n *node) *node {
 	return nil
 }
 
-// endMerge takes the merge off the books. One that failed is tried again after the
-// next change of the tree.
+// endMerge takes the merge off the books. One that failed is tried again later.
 func (p *LayerPool) endMerge(m *merging, err error) {
 	m.cancel()
 	p.mu.Lock()
@@ -77,7 +96,7 @@ func (p *LayerPool) endMerge(m *merging, err error) {
 	close(m.ended)
 	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errGone) {
 		p.stuck[m.parent.rec.ID] = struct{}{}
-		p.log.Error("layers could not be merged", "pool", p.name, "layer", m.parent.rec.ID, "into", m.child.rec.ID, "err", err)
+		p.log.Warn("layers could not be merged", "pool", p.name, "layer", m.parent.rec.ID, "into", m.child.rec.ID, "err", err)
 	}
 	p.ringLocked()
 }
@@ -116,7 +135,7 @@ func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 // up brings what the parent has into the child.
 func (p *LayerPool) up(ctx context.Context, m *merging) error {
 	below := layer.NewView([]*layer.Layer{m.parent.live}, m.parent.rec.Parent == "")
-	if err := m.child.live.Fill(ctx, below, nil); err != nil {
+	if err := m.child.live.Fill(ctx, below, newPace(0, mergeRate, nil)); err != nil {
 		return err
 	}
 	return p.replace(ctx, m, m.parent)
@@ -124,7 +143,7 @@ func (p *LayerPool) up(ctx context.Context, m *merging) error {
 
 // down brings what the child, which is frozen, has into the parent.
 func (p *LayerPool) down(ctx context.Context, m *merging) error {
-	if err := m.child.live.Sink(ctx, m.parent.live, m.parent.rec.Parent == "", nil); err != nil {
+	if err := m.child.live.Sink(ctx, m.parent.live, m.parent.rec.Parent == "", newPace(0, mergeRate, nil)); err != nil {
 		return err
 	}
 	return p.replace(ctx, m, m.child)

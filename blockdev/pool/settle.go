@@ -9,11 +9,11 @@ import (
 const (
 	// settleLimit is the largest top that goes down into its parent while its
 	// volume is quiesced, in bytes.
-	settleLimit = 4 << 20
+	settleLimit = 256 << 10
 	// maxRotations is how often a volume that is written to all the time is given
-	// a new top, so that the old one can go down, before it is left as it is until
-	// the tree changes again.
-	maxRotations = 8
+	// a new top, so that the old one can go down, before it is left as it is for a
+	// while.
+	maxRotations = 2
 )
 
 const opSettle = "merge a volume's layers"

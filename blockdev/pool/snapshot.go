@@ -3,9 +3,11 @@ package pool
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -42,7 +44,7 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	if err := s.acquire(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.flush(ctx); err != nil { // so that the pause is short
+	if err := s.flush(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.lockStructure(ctx, opSnapshot); err != nil {
@@ -50,6 +52,10 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	}
 	defer p.structure.Unlock()
 	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	if err := s.flushUntilShort(ctx); err != nil {
+		s.discard()
 		return nil, err
 	}
 	if err := s.freeze(ctx); err != nil {
@@ -102,6 +108,31 @@ func (s *snapshot) release() {
 	for _, src := range s.sources {
 		s.pool.release(src.vol, 0)
 	}
+}
+
+const (
+	// shortFlush is how long a flush may take that the writers wait for, if
+	// that can be had with at most maxFlushes before it.
+	shortFlush = 4 * time.Millisecond
+	maxFlushes = 3
+)
+
+// flushUntilShort flushes until little is left for the flush that the writers wait
+// for, or until that gets no less: they write as fast as it can be made durable.
+func (s *snapshot) flushUntilShort(ctx context.Context) error {
+	last := time.Duration(math.MaxInt64)
+	for range maxFlushes {
+		began := s.pool.now()
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+		took := s.pool.now().Sub(began)
+		if took < shortFlush || took > last/4*3 {
+			return nil
+		}
+		last = took
+	}
+	return nil
 }
 
 // flush flushes all sources at once.

@@ -13,6 +13,9 @@ import (
 // cannot make them, in bytes.
 const copyBuffer = 1 << 20
 
+// largeCopy is the smallest copy that is written to the disk at once, in bytes.
+const largeCopy = 512 << 10
+
 // osFile is a File of a Dir. The content methods are those of os.File.
 type osFile struct {
 	*os.File
@@ -140,10 +143,10 @@ func (f *osFile) NextData(off int64) (from, to int64, err error) {
 }
 
 // CopyFrom is copy_file_range, and where the kernel refuses that, or src is of
-// another kind, a copy through memory. It then tells the kernel to begin writing, so
-// that the Sync that will follow has less to wait for.
+// another kind, a copy through memory. After a large copy it tells the kernel to
+// begin writing, so that the Sync that will follow has less to wait for.
 func (f *osFile) CopyFrom(src File, off, n int64) error {
-	if err := f.copyFrom(src, off, n); err != nil {
+	if err := f.copyFrom(src, off, n); err != nil || n < largeCopy {
 		return err
 	}
 	_ = f.control("begin writing", func(fd int) error { // a hint: Sync tells of errors
