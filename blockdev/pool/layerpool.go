@@ -39,14 +39,15 @@ type LayerPool struct {
 
 	settleLimit int64
 
-	mu       sync.Mutex
-	tree     tree
-	closed   bool
-	doubt    []string                     // layers that a failed transaction may have stored
-	draining map[<-chan struct{}]struct{} // retired chains that are being read
-	merge    *merging
-	stuck    map[string]struct{} // layers that could not be merged
-	bell     chan struct{}       // closed and made anew when something above changes
+	mu         sync.Mutex
+	tree       tree
+	closed     bool
+	doubt      []string                     // layers that a failed transaction may have stored
+	draining   map[<-chan struct{}]struct{} // retired chains that are being read
+	merge      *merging
+	discarding int                 // goroutines that remove files
+	stuck      map[string]struct{} // layers that could not be merged
+	bell       chan struct{}       // closed and made anew when something above changes
 }
 
 var _ Pool = (*LayerPool)(nil)
@@ -214,15 +215,35 @@ func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error
 	clear(p.stuck)
 	p.ringLocked()
 	p.mu.Unlock()
-	for _, id := range pl.removed() {
-		delete(p.rotations, id)
-		p.removeFiles(id)
-	}
-	for _, id := range grounded {
-		p.remove(layer.MapFile(id))
-	}
+	p.discard(pl.removed(), grounded)
 	p.forgetDoubt()
 	return nil
+}
+
+// discard removes the files of layers that are gone, and the maps of those that need
+// none any more, without letting the caller wait: it may have stopped the writers.
+func (p *LayerPool) discard(gone, grounded []string) {
+	if len(gone)+len(grounded) == 0 {
+		return
+	}
+	for _, id := range gone {
+		delete(p.rotations, id)
+	}
+	p.mu.Lock()
+	p.discarding++
+	p.mu.Unlock()
+	p.tasks.Go(func() {
+		for _, id := range gone {
+			p.removeFiles(id)
+		}
+		for _, id := range grounded {
+			p.remove(layer.MapFile(id))
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.discarding--
+		p.ringLocked()
+	})
 }
 
 // undo stores again what the tree has, after a plan that may have been stored

@@ -236,7 +236,7 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 }
 
 // WaitIdle returns when no merge of layers is running or due, except for those that
-// failed and wait for a change.
+// failed and wait, and the files of what was deleted are gone.
 func (p *LayerPool) WaitIdle(ctx context.Context) error {
 	for {
 		idle, bell := p.idle()
@@ -255,7 +255,7 @@ func (p *LayerPool) WaitIdle(ctx context.Context) error {
 func (p *LayerPool) idle() (bool, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	busy := p.merge != nil
+	busy := p.merge != nil || p.discarding > 0
 	for id := range p.tree.due {
 		if _, stuck := p.stuck[id]; !stuck {
 			busy = true
