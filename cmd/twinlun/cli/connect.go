@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,15 +59,18 @@ type session struct {
 	*client.Client
 	app    *app
 	schema *cim.Schema
-	url    string // of the server
+	host   string // of the server
 }
 
 // connect makes a session; the caller closes it.
 func (a *app) connect() (*session, error) {
+	target, err := serverURL(firstOf(a.conn.server, os.Getenv("TWINLUN_SERVER"), "http://127.0.0.1:5985/wsman"))
+	if err != nil {
+		return nil, usageError{err}
+	}
 	password := os.Getenv("TWINLUN_PASSWORD")
 	if a.conn.passwordFile != "" {
-		var err error
-		if password, err = a.password(a.conn.passwordFile); err != nil {
+		if password, err = readSecret(a.conn.passwordFile); err != nil {
 			return nil, usageError{fmt.Errorf("--password-file: %w", err)}
 		}
 	}
@@ -76,16 +82,39 @@ func (a *app) connect() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	url := firstOf(a.conn.server, os.Getenv("TWINLUN_SERVER"), "http://127.0.0.1:5985/wsman")
 	c, err := client.New(client.Config{
-		URL: url, User: firstOf(a.conn.user, os.Getenv("TWINLUN_USER"), "admin"), Password: password,
+		URL: target.String(), User: firstOf(a.conn.user, os.Getenv("TWINLUN_USER"), "admin"), Password: password,
 		RootCAs: roots, Insecure: a.conn.insecure, Timeout: requestTimeout,
 		Namespace: namespace, Schema: schema.Class, UserAgent: "twinlun/" + a.version,
 	})
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return &session{Client: c, app: a, schema: schema, url: url}, nil
+	if password != "" && target.Scheme == "http" && !isThisMachine(target.Hostname()) {
+		fmt.Fprintf(a.Err, "twinlun: warning: the password goes to %s unencrypted; use an https URL\n", target.Host)
+	}
+	return &session{Client: c, app: a, schema: schema, host: target.Hostname()}, nil
+}
+
+// serverURL reads the URL of a server; without a path it is that of WS-Man.
+func serverURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, fmt.Errorf("--server: %q is not a URL such as https://HOST:5986/wsman", text)
+	}
+	if u.User != nil {
+		return nil, errors.New("--server: the user and the password do not belong into the URL; see --user and --password-file")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/wsman"
+	}
+	return u, nil
+}
+
+// isThisMachine says whether what is sent to a host stays on this machine.
+func isThisMachine(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 func loadRoots(file string) (*x509.CertPool, error) {
@@ -106,6 +135,9 @@ func loadRoots(file string) (*x509.CertPool, error) {
 // with runs f in a session.
 func (a *app) with(f func(ctx context.Context, s *session, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if err := a.checkOutput(); err != nil {
+			return err
+		}
 		s, err := a.connect()
 		if err != nil {
 			return err

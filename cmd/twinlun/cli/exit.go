@@ -1,13 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
 	"twinlun/cim"
-	"twinlun/wsman"
 	"twinlun/wsman/client"
 )
 
@@ -66,18 +68,21 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[notFoundError](err); ok {
 		return exitNotFound
 	}
-	if errors.Is(err, client.ErrUnauthorized) {
+	if isDenied(err) {
 		return exitDenied
 	}
-	if f, ok := errors.AsType[*wsman.Fault](err); ok && f.CIM != nil {
-		return statusCode(f.CIM.Status)
-	}
-	return exitFailed
+	return statusCode(cim.StatusOf(err))
+}
+
+// isDenied says whether the server or this machine refuses the user.
+func isDenied(err error) bool {
+	h, ok := errors.AsType[*client.HTTPError](err)
+	return errors.Is(err, client.ErrUnauthorized) || ok && h.Status == http.StatusForbidden || errors.Is(err, fs.ErrPermission)
 }
 
 func statusCode(s cim.Status) int {
 	switch s {
-	case cim.StatusNotFound:
+	case cim.StatusNotFound, cim.StatusInvalidClass, cim.StatusInvalidNamespace, cim.StatusMethodNotFound:
 		return exitNotFound
 	case cim.StatusAccessDenied:
 		return exitDenied
@@ -90,8 +95,14 @@ func message(err error) string {
 	if errors.Is(err, client.ErrUnauthorized) {
 		return "the server did not accept the user or the password (see --user, --password-file, TWINLUN_USER and TWINLUN_PASSWORD)"
 	}
-	if f, ok := errors.AsType[*wsman.Fault](err); ok && f.CIM != nil && f.CIM.Msg != "" {
-		return f.CIM.Msg
+	h, ok := errors.AsType[*client.HTTPError](err)
+	switch {
+	case ok && h.Status == http.StatusForbidden:
+		return "the server takes passwords over TLS only: use an https URL (or allow_unencrypted in the server's configuration)"
+	case ok && h.Status == http.StatusTooManyRequests:
+		return "the server refuses logins for a while, because too many have failed"
+	case errors.Is(err, context.Canceled):
+		return "interrupted; what the server has begun may go on: " + err.Error()
 	}
 	return err.Error()
 }

@@ -26,7 +26,7 @@ func (a *app) volumeExpose() *cobra.Command {
 		var secret string
 		if secretFile != "" {
 			var err error
-			if secret, err = a.password(secretFile); err != nil {
+			if secret, err = readSecret(secretFile); err != nil {
 				return usageError{fmt.Errorf("--chap-secret-file: %w", err)}
 			}
 		}

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"strings"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"twinlun/cim"
 )
@@ -16,84 +13,67 @@ import (
 // pollInterval is the time between two looks at a job.
 const pollInterval = 300 * time.Millisecond
 
-// progress shows how far a job is.
-type progress interface {
-	show(percent uint64)
-	end()
+// The states of CIM_ConcreteJob.JobState (CIM 2.49) that a job ends in.
+const (
+	jobCompleted = 7
+	jobException = 10
+)
+
+// jobReader reads a job; *client.Client is one.
+type jobReader interface {
+	Get(ctx context.Context, p *cim.Path) (*cim.Instance, error)
 }
 
-// follow shows a job until it ends; a failed one is an error. When the user
+// follow shows a job until it ends; one that failed is an error. When the user
 // interrupts, the job goes on.
 func (s *session) follow(ctx context.Context, job *cim.Path) error {
-	var bar progress
-	tick := time.NewTicker(pollInterval)
+	return s.app.follow(ctx, s, job, pollInterval)
+}
+
+func (a *app) follow(ctx context.Context, r jobReader, job *cim.Path, every time.Duration) error {
+	p := a.newProgress()
+	defer p.end()
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		in, err := s.Get(ctx, job)
+		in, err := r.Get(ctx, job)
 		if ctx.Err() != nil {
-			return s.leave(bar, job)
+			return leftAlone(job, "interrupted")
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%w (%w)", leftAlone(job, "its state cannot be read"), err)
 		}
-		if bar == nil {
-			bar = s.app.newProgress(str(in, "Name"))
-		}
-		bar.show(num(in, "PercentComplete"))
-		if state := num(in, "JobState"); state >= 7 && state <= 10 {
-			bar.end()
+		p.show(str(in, "Name"), num(in, "PercentComplete"))
+		if state := num(in, "JobState"); state >= jobCompleted && state <= jobException {
 			return jobResult(in)
 		}
 		select {
 		case <-ctx.Done():
-			return s.leave(bar, job)
+			return leftAlone(job, "interrupted")
 		case <-tick.C:
 		}
 	}
 }
 
-// leave says that the job goes on without the user.
-func (s *session) leave(bar progress, job *cim.Path) error {
-	if bar != nil {
-		bar.end()
-	}
+// leftAlone says that a job goes on without the user, and how to come back to it.
+func leftAlone(job *cim.Path, why string) error {
+	return fmt.Errorf("%s; the job goes on: twinlun job watch %s", why, jobID(job))
+}
+
+// jobID is what the commands call a job.
+func jobID(job *cim.Path) string {
 	id, _ := job.Key("InstanceID").(string)
-	return fmt.Errorf("interrupted; the job goes on: twinlun job watch %s", id)
+	return strings.TrimPrefix(id, jobPrefix)
 }
 
 // jobResult is nil for a job that completed.
 func jobResult(in *cim.Instance) error {
-	if num(in, "JobState") == 7 {
+	if num(in, "JobState") == jobCompleted {
 		return nil
 	}
-	return errors.New(firstOf(str(in, "ErrorDescription"), "the job "+str(in, "JobStatus")))
-}
-
-// newProgress is a bar on a terminal and lines elsewhere.
-func (a *app) newProgress(what string) progress {
-	if f, ok := a.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &bar{progressbar.NewOptions(100, progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription(what), progressbar.OptionSetPredictTime(true))}
+	text := fmt.Sprintf("the job %s did not complete (%v)", shortJobID(in), named(in, "JobState"))
+	if reason := str(in, "ErrorDescription"); reason != "" {
+		text += ": " + reason
 	}
-	return &lines{app: a, what: what}
+	return errors.New(text)
 }
-
-type bar struct{ *progressbar.ProgressBar }
-
-func (b *bar) show(percent uint64) { _ = b.Set(int(percent)) }
-func (b *bar) end()                { _ = b.Exit() }
-
-// lines prints a line for every ten percent.
-type lines struct {
-	app  *app
-	what string
-	next uint64
-}
-
-func (l *lines) show(percent uint64) {
-	if percent >= l.next {
-		fmt.Fprintf(l.app.Err, "%s: %d %%\n", l.what, percent)
-		l.next = percent - percent%10 + 10
-	}
-}
-
-func (l *lines) end() {}

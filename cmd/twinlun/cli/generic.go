@@ -12,8 +12,8 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "get CLASS [KEY=VALUE...]", Short: "Show an instance of any class", Args: usageArgs(cobra.MinimumNArgs(1)),
-		Long: "Show an instance of any class. Keys are not needed where there is one instance. @NAME as a value names a volume, group, pool or job.",
+		Use: "get CLASS [@NAME | KEY=VALUE...]", Short: "Show an instance of any class", Args: usageArgs(cobra.MinimumNArgs(1)),
+		Long: "Show an instance of any class: @NAME is a volume, group, pool, job or replica of that name. Where there is one instance nothing is needed.",
 	}
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		p, err := s.path(ctx, args[0], args[1:])
@@ -78,12 +78,17 @@ func instanceTable(all []*cim.Instance) *table {
 	return t
 }
 
-// shown is a CIM value as output: numbers, booleans and lists as they are, all
-// else as text.
+// shown is a CIM value as output: numbers, booleans, times and lists as they are,
+// all else as text.
 func shown(v cim.Value) any {
 	switch x := v.(type) {
 	case nil, bool, string, uint64, int64, float64:
 		return x
+	case cim.DateTime:
+		if x.IsInterval {
+			return interval(x.Interval)
+		}
+		return timestamp(x.Time)
 	case []cim.Value:
 		list := make([]any, len(x))
 		for i, e := range x {
@@ -102,9 +107,9 @@ func (a *app) invokeCommand() *cobra.Command {
 	var keys []string
 	c := &cobra.Command{
 		Use: "invoke CLASS METHOD [PARAMETER=VALUE...]", Short: "Call any method", Args: usageArgs(cobra.MinimumNArgs(2)),
-		Long: "Call any method. Values are typed by the schema: lists are separated by commas, @NAME names a volume, group, pool, job or replica,\nnames of a value map stand for their numbers, and an embedded instance is written {Property=value;...}.",
+		Long: "Call any method. Values are typed by the schema: lists are separated by commas, @NAME names a volume, group, pool, job or replica,\nnames of a value map stand for their numbers, and an embedded instance is written {Property=value;...}.\nA backslash takes the meaning from , ; { } and itself.",
 	}
-	c.Flags().StringArrayVar(&keys, "key", nil, "KEY=VALUE of the instance (can be repeated; not needed where there is one)")
+	c.Flags().StringArrayVar(&keys, "key", nil, "@NAME or KEY=VALUE of the instance (can be repeated; not needed where there is one)")
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		p, err := s.path(ctx, args[0], keys)
 		if err != nil {
@@ -129,17 +134,21 @@ func (s *session) invokeTyped(ctx context.Context, p *cim.Path, method string, w
 	if reply == nil {
 		return err
 	}
+	if printed := s.app.print(replyTable(reply)); err == nil {
+		err = printed
+	}
+	return err
+}
+
+func replyTable(reply *cim.Reply) *table {
 	t := newTable("ReturnValue")
+	t.single = true
 	row := []any{shown(reply.Return)}
 	for _, out := range reply.Out {
 		t.header, row = append(t.header, out.Name), append(row, shown(out.Value))
 	}
-	t.single = true
 	t.row(row...)
-	if printed := s.app.print(t); err == nil {
-		err = printed
-	}
-	return err
+	return t
 }
 
 func (s *session) methodArgs(ctx context.Context, m *cim.Method, words []string) ([]cim.Arg, error) {
@@ -162,11 +171,16 @@ func (s *session) methodArgs(ctx context.Context, m *cim.Method, words []string)
 	return in, nil
 }
 
-// path makes the path of an instance from KEY=VALUE words.
+// path makes the path of an instance from @NAME or KEY=VALUE words.
 func (s *session) path(ctx context.Context, class string, words []string) (*cim.Path, error) {
 	c := s.schema.Class(class)
 	if c == nil {
 		return nil, notFoundError{"class", class}
+	}
+	if len(words) == 1 && strings.HasPrefix(words[0], "@") {
+		v, err := s.reference(ctx, c.Name, words[0])
+		p, _ := v.(*cim.Path)
+		return p, err
 	}
 	p := &cim.Path{Namespace: namespace, Class: c.Name}
 	for _, w := range words {

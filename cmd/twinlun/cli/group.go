@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,7 @@ func (a *app) groupList() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, byName("ElementName"))
 		t := newTable("NAME", "MEMBERS", "CONSISTENT", "ID")
 		for _, in := range all {
 			members, err := s.members(ctx, in.Path)

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +13,9 @@ import (
 func (a *app) jobCommand() *cobra.Command {
 	return a.remote(parent("job", "Work that goes on in the background", a.jobList(), a.jobShow(), a.jobWatch(), a.jobCancel()))
 }
+
+// stateTerminate is the RequestedState that ends a job (CIM_ConcreteJob, CIM 2.49).
+const stateTerminate = 4
 
 func jobTable() *table {
 	return newTable("ID", "NAME", "STATE", "PERCENT", "SUBMITTED", "ELAPSED", "OWNER", "ERROR")
@@ -22,12 +27,13 @@ func jobRow(t *table, in *cim.Instance) {
 }
 
 func (a *app) jobList() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List jobs", Args: usageArgs(cobra.NoArgs)}
+	c := &cobra.Command{Use: "list", Short: "List jobs, the oldest first", Args: usageArgs(cobra.NoArgs)}
 	c.RunE = a.with(func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.list(ctx, classJob)
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, bySubmission)
 		t := jobTable()
 		for _, in := range all {
 			jobRow(t, in)
@@ -74,26 +80,33 @@ func (a *app) jobCancel() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = s.invoke(ctx, in.Path, "RequestStateChange", arg("RequestedState", 4))
+		_, err = s.invoke(ctx, in.Path, "RequestStateChange", arg("RequestedState", stateTerminate))
 		return err
 	})
 	return c
 }
 
-// when is a point in time for people and programs, nil for NULL.
+// when is a point in time, nil for NULL.
 func when(in *cim.Instance, property string) any {
 	d, ok := in.Get(property).(cim.DateTime)
-	if !ok {
+	if !ok || d.IsInterval {
 		return nil
 	}
-	return d.Time.Local().Format("2006-01-02 15:04:05")
+	return timestamp(d.Time)
 }
 
 // duration is an interval, nil for NULL.
 func duration(in *cim.Instance, property string) any {
 	d, ok := in.Get(property).(cim.DateTime)
-	if !ok {
+	if !ok || !d.IsInterval {
 		return nil
 	}
-	return d.Interval.Round(1e6).String()
+	return interval(d.Interval)
+}
+
+// bySubmission orders jobs by when they were asked for.
+func bySubmission(a, b *cim.Instance) int {
+	x, _ := a.Get("TimeSubmitted").(cim.DateTime)
+	y, _ := b.Get("TimeSubmitted").(cim.DateTime)
+	return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(str(a, "InstanceID"), str(b, "InstanceID")))
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -24,27 +25,46 @@ const (
 	classEndpoint     = "TWINLUN_iSCSIProtocolEndpoint"
 )
 
-// find is the instance of a class that has the name in one of some properties:
-// exactly in any, else regardless of case.
+// byName orders instances by a property, regardless of case.
+func byName(property string) func(a, b *cim.Instance) int {
+	return func(a, b *cim.Instance) int {
+		x, y := str(a, property), str(b, property)
+		return cmp.Or(cmp.Compare(strings.ToLower(x), strings.ToLower(y)), cmp.Compare(x, y), cmp.Compare(a.Path.String(), b.Path.String()))
+	}
+}
+
+// find is the instance of a class that has the name in one of some properties.
 func (s *session) find(ctx context.Context, class, what, name string, properties ...string) (*cim.Instance, error) {
 	all, err := s.list(ctx, class)
 	if err != nil {
 		return nil, err
 	}
-	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
-		for _, in := range all {
-			for _, p := range properties {
-				if v, ok := in.Get(p).(string); ok && same(v, name) {
-					return in, nil
-				}
-			}
-		}
+	if in := called(all, name, properties); in != nil {
+		return in, nil
 	}
 	return nil, notFoundError{what, name}
 }
 
+// called is the instance that has the name in one of some properties: exactly in
+// any, else regardless of case; nil if there is none.
+func called(all []*cim.Instance, name string, properties []string) *cim.Instance {
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		for _, in := range all {
+			for _, p := range properties {
+				if v, ok := in.Get(p).(string); ok && same(v, name) {
+					return in
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// volumeNaming are the properties that a volume is found by.
+func volumeNaming() []string { return []string{"ElementName", "DeviceID", "TargetName"} }
+
 func (s *session) volume(ctx context.Context, name string) (*cim.Instance, error) {
-	return s.find(ctx, classVolume, "volume", name, "ElementName", "DeviceID", "TargetName")
+	return s.find(ctx, classVolume, "volume", name, volumeNaming()...)
 }
 
 func (s *session) pool(ctx context.Context, name string) (*cim.Instance, error) {
@@ -80,22 +100,13 @@ func (s *session) volumes(ctx context.Context, names []string) ([]cim.Value, err
 	}
 	var paths []cim.Value
 	for _, name := range names {
-		in := byName(all, name)
+		in := called(all, name, volumeNaming())
 		if in == nil {
 			return nil, notFoundError{"volume", name}
 		}
 		paths = append(paths, in.Path)
 	}
 	return paths, nil
-}
-
-func byName(all []*cim.Instance, name string) *cim.Instance {
-	for _, in := range all {
-		if strings.EqualFold(str(in, "ElementName"), name) || strings.EqualFold(str(in, "DeviceID"), name) {
-			return in
-		}
-	}
-	return nil
 }
 
 // str is a string property, "" for NULL.

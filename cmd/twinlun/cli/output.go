@@ -2,9 +2,13 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
+	"time"
+	"unicode"
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
@@ -25,19 +29,29 @@ func newTable(header ...string) *table { return &table{header: header} }
 
 func (t *table) row(cells ...any) { t.rows = append(t.rows, cells) }
 
+// checkOutput refuses a form of output that there is not, before anything is
+// done.
+func (a *app) checkOutput() error {
+	switch a.output {
+	case "table", "json", "yaml":
+		return nil
+	}
+	return usageError{fmt.Errorf("--output: %q is none of table, json, yaml", a.output)}
+}
+
 // print shows a table in the form that the user asked for.
 func (a *app) print(t *table) error {
 	switch a.output {
-	case "table":
-		return a.printTable(t)
 	case "json":
 		enc := json.NewEncoder(a.Out)
 		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
 		return enc.Encode(t.data())
 	case "yaml":
-		return yaml.NewEncoder(a.Out).Encode(t.data())
+		enc := yaml.NewEncoder(a.Out)
+		return errors.Join(enc.Encode(t.data()), enc.Close())
 	}
-	return usageError{fmt.Errorf("--output: %q is none of table, json, yaml", a.output)}
+	return a.printTable(t)
 }
 
 func (a *app) printTable(t *table) error {
@@ -89,46 +103,81 @@ func fieldName(heading string) string {
 }
 
 // size is a number of bytes: people read units, programs the number.
-type size int64
+type size uint64
 
 func (s size) String() string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	names := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
 	v, i := float64(s), 0
-	for v >= 1024 && i < len(units)-1 {
+	for v >= 1024 && i < len(names)-1 {
 		v, i = v/1024, i+1
 	}
-	if v == float64(int64(v)) {
-		return fmt.Sprintf("%d %s", int64(v), units[i])
+	if v == math.Trunc(v) {
+		return fmt.Sprintf("%.0f %s", v, names[i])
 	}
-	return fmt.Sprintf("%.1f %s", v, units[i])
+	return fmt.Sprintf("%.1f %s", v, names[i])
 }
 
-// text is a cell for people.
+// timestamp is a point in time: people read it in their zone, programs as
+// RFC 3339 in UTC.
+type timestamp time.Time
+
+func (t timestamp) String() string { return time.Time(t).Local().Format(time.DateTime) }
+
+// interval is a length of time: people read units, programs seconds.
+type interval time.Duration
+
+func (d interval) String() string { return time.Duration(d).Round(time.Millisecond).String() }
+
+// text is a cell for people: one line, and "-" for nothing.
 func text(v any) string {
+	var s string
 	switch x := v.(type) {
 	case nil:
-		return "-"
 	case string:
-		if x == "" {
-			return "-"
-		}
-		return x
+		s = x
 	case []string:
-		if len(x) == 0 {
-			return "-"
+		s = strings.Join(x, ", ")
+	case []any:
+		parts := make([]string, len(x))
+		for i, e := range x {
+			parts[i] = text(e)
 		}
-		return strings.Join(x, ", ")
+		s = strings.Join(parts, ", ")
+	default:
+		s = fmt.Sprint(v)
 	}
-	return fmt.Sprint(v)
+	if s == "" {
+		return "-"
+	}
+	return strings.Map(printable, s)
+}
+
+// printable keeps control characters, which may be orders to a terminal, out of
+// tables.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
 }
 
 // plain is a cell for programs.
 func plain(v any) any {
-	if s, ok := v.(size); ok {
-		return int64(s)
-	}
-	if e, ok := v.(enumeration); ok {
-		return e.name
+	switch x := v.(type) {
+	case size:
+		return uint64(x)
+	case enumeration:
+		return x.name
+	case timestamp:
+		return time.Time(x).UTC().Format(time.RFC3339)
+	case interval:
+		return time.Duration(x).Seconds()
+	case []any:
+		list := make([]any, len(x))
+		for i, e := range x {
+			list[i] = plain(e)
+		}
+		return list
 	}
 	return v
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +29,7 @@ func (a *app) poolList() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, byName("PoolID"))
 		t := poolTable()
 		for _, in := range all {
 			poolRow(t, in)

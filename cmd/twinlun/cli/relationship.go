@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,23 @@ func (a *app) replicaOperation(o operation) *cobra.Command {
 			return err
 		}
 		return s.modify(ctx, in.Path, o.name, force)
+	})
+	return c
+}
+
+// replicaMode is the verb that stands for two operations.
+func (a *app) replicaMode() *cobra.Command {
+	c := &cobra.Command{Use: "mode NAME sync|async", Short: "Make a mirror synchronous or asynchronous", Args: usageArgs(cobra.ExactArgs(2))}
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		name, ok := map[string]string{"sync": "Reset To Sync", "async": "Reset To Async"}[args[1]]
+		if !ok {
+			return usageError{fmt.Errorf("%q is neither sync nor async", args[1])}
+		}
+		in, err := s.relationship(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return s.modify(ctx, in.Path, name, false)
 	})
 	return c
 }
@@ -123,7 +141,7 @@ func (s *session) groupNames(ctx context.Context) (map[string]string, error) {
 	})
 }
 
-// relationships shows pairs, then group relationships, that match.
+// relationships shows pairs, then group relationships, that match, by name.
 func (s *session) relationships(ctx context.Context, match func(*cim.Instance, string) bool) (*table, []*cim.Instance, error) {
 	t := relationshipTable()
 	var found []*cim.Instance
@@ -139,6 +157,7 @@ func (s *session) relationships(ctx context.Context, match func(*cim.Instance, s
 		if err != nil {
 			return nil, nil, err
 		}
+		slices.SortFunc(all, byName("RelationshipName"))
 		for _, in := range all {
 			if match(in, elementName(in, "SyncedElement", names)) {
 				relationshipRow(t, in, names)

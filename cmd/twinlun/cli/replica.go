@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) replicaCommand() *cobra.Command {
-	c := parent("replica", "Replicas: clones, snapshots and mirrors", a.replicaCreate(), a.replicaList(), a.replicaShow())
+	c := parent("replica", "Replicas: clones, snapshots and mirrors", a.replicaCreate(), a.replicaList(), a.replicaShow(), a.replicaMode())
 	for _, o := range operations() {
 		c.AddCommand(a.replicaOperation(o))
 	}
@@ -68,8 +68,7 @@ func (s *session) replicate(ctx context.Context, w *wanted) error {
 		return err
 	}
 	if w.leave {
-		id, _ := job.Key("InstanceID").(string)
-		fmt.Fprintln(s.app.Err, "the copy goes on: twinlun job watch", id)
+		fmt.Fprintln(s.app.Err, "the copy goes on: twinlun job watch", jobID(job))
 		return nil
 	}
 	return s.follow(ctx, job)

@@ -50,7 +50,7 @@ func newRoot(a *app) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		a.serveCommand(), a.userCommand(), a.versionCommand(),
+		a.serveCommand(), a.userCommand(), a.versionCommand(), a.completionCommand(),
 		a.volumeCommand(), a.replicaCommand(), a.groupCommand(), a.jobCommand(), a.poolCommand(),
 		a.getCommand(), a.enumerateCommand(), a.invokeCommand(), a.classCommand(),
 	)

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,25 +44,25 @@ func (a *app) volumeExport() *cobra.Command {
 
 // importFile makes a volume with the content of a file; on a failure it is
 // removed again.
-func (s *session) importFile(ctx context.Context, file, name, pool string) (err error) {
+func (s *session) importFile(ctx context.Context, file, name, pool string) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	n, err := contentSize(f)
 	if err != nil {
 		return err
 	}
-	volume, err := s.createVolume(ctx, name, fmt.Sprint(max(info.Size(), 1)), pool)
+	volume, err := s.createVolume(ctx, name, strconv.FormatInt(n, 10), pool)
 	if err != nil {
 		return err
 	}
-	if err := s.withDisk(ctx, volume, func(d *initiator.Disk) error { return s.upload(ctx, f, info.Size(), d) }); err != nil {
+	if err := s.withDisk(ctx, volume, func(d disk) error { return s.upload(ctx, f, n, d) }); err != nil {
 		_, gone := s.invoke(context.WithoutCancel(ctx), service(classStorageConf), "ReturnToStoragePool", arg("TheElement", volume))
 		return errors.Join(err, gone)
 	}
-	return nil
+	return s.showVolume(ctx, volume)
 }
 
 // exportFile writes what a volume holds at one instant to a new file.
@@ -75,7 +76,7 @@ func (s *session) exportFile(ctx context.Context, name, file string) error {
 		return err
 	}
 	err = s.withSnapshot(ctx, v.Path, func(snapshot *cim.Path) error {
-		return s.withDisk(ctx, snapshot, func(d *initiator.Disk) error { return s.download(ctx, d, f) })
+		return s.withDisk(ctx, snapshot, func(d disk) error { return s.download(ctx, d, f) })
 	})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(file))
@@ -83,22 +84,38 @@ func (s *session) exportFile(ctx context.Context, name, file string) error {
 	return nil
 }
 
+// operationReturn is the Operation Return To ResourcePool of
+// ModifyReplicaSynchronization (CIM 2.49).
+const operationReturn = 19
+
 // withSnapshot runs f with a snapshot of a volume and removes it afterwards.
 func (s *session) withSnapshot(ctx context.Context, volume *cim.Path, f func(*cim.Path) error) error {
 	reply, err := s.invoke(ctx, service(classReplication), "CreateElementReplica", arg("SyncType", 7), arg("SourceElement", volume))
 	if err != nil {
 		return err
 	}
-	snapshot, _ := reply.Out.Get("TargetElement").(*cim.Path)
-	sync, _ := reply.Out.Get("Synchronization").(*cim.Path)
+	snapshot, made := reply.Out.Get("TargetElement").(*cim.Path)
+	sync, formed := reply.Out.Get("Synchronization").(*cim.Path)
+	if !made || !formed {
+		return errors.New("the server does not name the snapshot that it made")
+	}
 	err = f(snapshot)
-	_, gone := s.invoke(context.WithoutCancel(ctx), service(classReplication), "ModifyReplicaSynchronization", arg("Operation", 19), arg("Synchronization", sync))
+	_, gone := s.invoke(context.WithoutCancel(ctx), service(classReplication), "ModifyReplicaSynchronization",
+		arg("Operation", operationReturn), arg("Synchronization", sync))
 	return errors.Join(err, gone)
+}
+
+// disk is a volume over iSCSI. *initiator.Disk is one.
+type disk interface {
+	ReadAt(ctx context.Context, p []byte, off int64) error
+	WriteAt(ctx context.Context, p []byte, off int64) error
+	Flush(ctx context.Context) error
+	Size() int64
 }
 
 // withDisk exposes a volume to a new initiator with a new secret, logs in, runs
 // f, and hides the volume again.
-func (s *session) withDisk(ctx context.Context, volume *cim.Path, f func(*initiator.Disk) error) error {
+func (s *session) withDisk(ctx context.Context, volume *cim.Path, f func(disk) error) error {
 	o := initiator.Options{
 		Name: "iqn.2026-11.dev.twinlun:transfer-" + strings.ToLower(rand.Text()),
 		User: "transfer", Secret: rand.Text(),
@@ -107,71 +124,101 @@ func (s *session) withDisk(ctx context.Context, volume *cim.Path, f func(*initia
 	if err != nil {
 		return err
 	}
-	err = s.login(ctx, target, o, f)
+	d, err := s.login(ctx, target, o)
+	if err == nil {
+		err = errors.Join(f(d), d.Close())
+	}
 	return errors.Join(err, s.hide(context.WithoutCancel(ctx), volume, nil))
 }
 
-func (s *session) login(ctx context.Context, target string, o initiator.Options, f func(*initiator.Disk) error) error {
-	portal, err := s.portal(ctx)
+// login tries the portals one after the other.
+func (s *session) login(ctx context.Context, target string, o initiator.Options) (*initiator.Disk, error) {
+	portals, err := s.portals(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d, err := initiator.Dial(ctx, portal, target, o)
-	if err != nil {
-		return err
+	var failures []error
+	for _, p := range portals {
+		d, err := initiator.Dial(ctx, p, target, o)
+		if err == nil {
+			return d, nil
+		}
+		failures = append(failures, fmt.Errorf("portal %s: %w", p, err))
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return errors.Join(f(d), d.Close())
+	return nil, errors.Join(failures...)
 }
 
-// portal is the address of the iSCSI portal: where it listens, on the host of
-// the server where it listens on all addresses.
-func (s *session) portal(ctx context.Context) (string, error) {
+// portals are the addresses where the server may be reached over iSCSI, the most
+// likely ones first.
+func (s *session) portals(ctx context.Context) ([]string, error) {
 	all, err := s.list(ctx, classEndpoint)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
+	var known []string
 	for _, in := range all {
 		list, _ := in.Get("PortalAddresses").([]cim.Value)
-		if len(list) > 0 {
-			addr, _ := list[0].(string)
-			return s.reachable(addr)
+		for _, v := range list {
+			if addr, ok := v.(string); ok {
+				known = append(known, addr)
+			}
 		}
 	}
-	return "", errors.New("the server has no iSCSI portal")
+	if len(known) == 0 {
+		return nil, errors.New("the server has no iSCSI portal")
+	}
+	return orderPortals(known, s.host), nil
 }
 
-func (s *session) reachable(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", err
+// orderPortals puts those on the host that the server is reached by first and adds
+// that host with their ports at the end: the server may not know all of its
+// addresses.
+func orderPortals(known []string, host string) []string {
+	var same, others, guessed []string
+	for _, addr := range known {
+		h, port, err := net.SplitHostPort(addr)
+		switch guess := net.JoinHostPort(host, port); {
+		case err != nil:
+		case h == host:
+			same = append(same, addr)
+		default:
+			others, guessed = append(others, addr), append(guessed, guess)
+		}
 	}
-	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
-		return addr, nil
+	list := slices.Concat(same, others)
+	for _, g := range guessed {
+		if !slices.Contains(list, g) {
+			list = append(list, g)
+		}
 	}
-	u, err := url.Parse(s.url)
-	if err != nil {
-		return "", err
-	}
-	return net.JoinHostPort(u.Hostname(), port), nil
+	return list
 }
 
-// upload writes a file to a disk and leaves out what is zero.
-func (s *session) upload(ctx context.Context, f *os.File, n int64, d *initiator.Disk) error {
+// upload writes the first n bytes of a file to a disk and leaves out what is
+// zero: a new volume reads as zeros.
+func (s *session) upload(ctx context.Context, f *os.File, n int64, d disk) error {
 	buf := make([]byte, transferChunk)
-	p := s.app.newProgress("import")
+	p := s.app.newProgress()
 	defer p.end()
-	for off := int64(0); off < n; off += transferChunk {
+	for off := int64(0); off < n; {
 		part := buf[:min(n-off, transferChunk)]
 		if _, err := f.ReadAt(part, off); err != nil {
-			return err
+			return fmt.Errorf("%s at %d: %w", f.Name(), off, err)
 		}
-		part = padded(part)
-		if !isZero(part) {
-			if err := d.WriteAt(ctx, part, off); err != nil {
+		for at, run := range runs(padded(part)) {
+			if err := d.WriteAt(ctx, run, off+int64(at)); err != nil {
 				return err
 			}
 		}
-		p.show(uint64(min(off+transferChunk, n) * 100 / n))
+		next, err := nextData(f, min(off+transferChunk, n), n, transferChunk)
+		if err != nil {
+			return err
+		}
+		off = next
+		p.show("import", percentOf(off, n))
 	}
 	return d.Flush(ctx)
 }
@@ -186,30 +233,24 @@ func padded(part []byte) []byte {
 }
 
 // download writes a disk to a file and leaves holes where it is zero.
-func (s *session) download(ctx context.Context, d *initiator.Disk, f *os.File) error {
+func (s *session) download(ctx context.Context, d disk, f *os.File) error {
 	buf := make([]byte, transferChunk)
-	p := s.app.newProgress("export")
+	p := s.app.newProgress()
 	defer p.end()
 	for off := int64(0); off < d.Size(); off += transferChunk {
 		part := buf[:min(d.Size()-off, transferChunk)]
 		if err := d.ReadAt(ctx, part, off); err != nil {
 			return err
 		}
-		if !isZero(part) {
-			if _, err := f.WriteAt(part, off); err != nil {
+		for at, run := range runs(part) {
+			if _, err := f.WriteAt(run, off+int64(at)); err != nil {
 				return err
 			}
 		}
-		p.show(uint64(min(off+transferChunk, d.Size()) * 100 / d.Size()))
+		p.show("export", percentOf(min(off+transferChunk, d.Size()), d.Size()))
 	}
 	return errors.Join(f.Truncate(d.Size()), f.Sync())
 }
 
-func isZero(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
-}
+// percentOf is how much done is of total, which is not 0.
+func percentOf(done, total int64) uint64 { return uint64(float64(done) / float64(total) * 100) }

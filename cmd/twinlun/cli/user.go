@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"twinlun/cim"
 	"twinlun/cmd/twinlun/daemon"
 	"twinlun/wsman/auth"
 )
@@ -35,9 +34,12 @@ func (a *app) userAdd(f *userFlags) *cobra.Command {
 	c.Flags().StringVar(&f.passwordFile, "password-file", "", "file that holds the password (default: ask)")
 	c.Flags().StringVar(&f.role, "role", "admin", "admin, operator or monitor")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		role, err := parseRole(f.role)
+		role, err := auth.ParseRole(f.role)
 		if err != nil {
-			return usageError{err}
+			return usageError{fmt.Errorf("--role: %q: %w", f.role, err)}
+		}
+		if err := auth.CheckName(args[0]); err != nil {
+			return usageError{fmt.Errorf("%q: %w", args[0], err)}
 		}
 		users, err := f.open(cmd)
 		if err != nil {
@@ -86,6 +88,9 @@ func (a *app) userList(f *userFlags) *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List users and roles", Args: usageArgs(cobra.NoArgs)}
 	a.outputFlag(c.Flags())
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.checkOutput(); err != nil {
+			return err
+		}
 		users, err := f.open(cmd)
 		if err != nil {
 			return err
@@ -128,15 +133,6 @@ func userError(err error, name string) error {
 	return err
 }
 
-func parseRole(s string) (cim.Role, error) {
-	for _, r := range []cim.Role{cim.RoleMonitor, cim.RoleOperator, cim.RoleAdmin} {
-		if s == r.String() {
-			return r, nil
-		}
-	}
-	return 0, fmt.Errorf("--role: %q is none of admin, operator, monitor", s)
-}
-
 // maxPassword bounds what is read as a password, in bytes.
 const maxPassword = 4096
 
@@ -145,20 +141,40 @@ func (a *app) password(file string) (string, error) {
 	if file == "" {
 		return a.askPassword()
 	}
+	secret, err := readSecret(file)
+	if err != nil {
+		return "", fmt.Errorf("--password-file: %w", err)
+	}
+	return secret, nil
+}
+
+// readSecret is the first line of a file.
+func readSecret(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	return firstLine(f)
+	secret, err := firstLine(f)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return secret, nil
 }
 
 func firstLine(r io.Reader) (string, error) {
-	line, err := bufio.NewReader(io.LimitReader(r, maxPassword)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(r, maxPassword+1)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
-	return strings.TrimRight(line, "\r\n"), nil
+	line = strings.TrimRight(line, "\r\n")
+	switch {
+	case line == "":
+		return "", errors.New("the first line is empty")
+	case len(line) > maxPassword:
+		return "", fmt.Errorf("the first line has more than %d bytes", maxPassword)
+	}
+	return line, nil
 }
 
 // askPassword asks twice on a terminal, and reads a line elsewhere.

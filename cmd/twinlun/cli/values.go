@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,13 +18,17 @@ type declared struct {
 	qualifiers cim.Qualifiers
 }
 
-// value reads a value of a declared type from a word of the command line.
+// value reads a value of a declared type from a word of the command line. The
+// elements of a list stand between commas; an empty word is an empty list.
 func (s *session) value(ctx context.Context, d declared, word string) (cim.Value, error) {
 	if !d.array {
 		return s.scalar(ctx, d, word)
 	}
-	var list []cim.Value
-	for _, w := range strings.Split(word, ",") {
+	list := []cim.Value{}
+	if word == "" {
+		return list, nil
+	}
+	for _, w := range split(word, ',') {
 		v, err := s.scalar(ctx, d, w)
 		if err != nil {
 			return nil, err
@@ -40,6 +45,7 @@ func (s *session) scalar(ctx context.Context, d declared, word string) (cim.Valu
 	case d.typ == cim.Reference:
 		return s.reference(ctx, d.refClass, word)
 	}
+	word = unescape(word)
 	if v, err := cim.ParseText(d.typ, word); err == nil {
 		return v, nil
 	} else if len(texts(d.qualifiers, "Values")) == 0 {
@@ -54,35 +60,49 @@ func (s *session) scalar(ctx context.Context, d declared, word string) (cim.Valu
 
 // reference finds what @NAME names, by the class that is referred to.
 func (s *session) reference(ctx context.Context, class, word string) (cim.Value, error) {
-	name, ok := strings.CutPrefix(word, "@")
+	name, ok := strings.CutPrefix(unescape(word), "@")
 	if !ok {
 		return nil, usageError{fmt.Errorf("%q: a reference is written @NAME", word)}
 	}
-	find := s.finder(class)
-	if find == nil {
-		return nil, usageError{fmt.Errorf("a %s has no name here", class)}
+	finders := s.finders(class)
+	if len(finders) == 0 {
+		return nil, usageError{fmt.Errorf("%q: a %s has no name here", word, class)}
 	}
-	in, err := find(ctx, name)
-	if err != nil {
-		return nil, err
+	for _, find := range finders {
+		in, err := find(ctx, name)
+		if _, missing := errors.AsType[notFoundError](err); missing {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return in.Path, nil
 	}
-	return in.Path, nil
+	return nil, notFoundError{class, name}
 }
 
-// finder says how objects of a class, or of one above or below it, are found.
-func (s *session) finder(class string) func(context.Context, string) (*cim.Instance, error) {
+// finder finds an object by its name.
+type finder func(ctx context.Context, name string) (*cim.Instance, error)
+
+// finders says how objects of a class, or of one above or below it, are found.
+func (s *session) finders(class string) []finder {
+	c := s.schema.Class(class)
+	if c == nil {
+		return nil
+	}
+	var list []finder
 	for _, f := range []struct {
 		class string
-		find  func(context.Context, string) (*cim.Instance, error)
+		find  finder
 	}{
 		{classVolume, s.volume}, {classGroup, s.group}, {classPool, s.pool}, {classJob, s.job}, {"CIM_Synchronized", s.relationship},
-		{"CIM_SettingData", s.setting}, {classController, s.controller},
+		{"CIM_StorageSetting", s.setting}, {classController, s.controller},
 	} {
-		if s.schema.Class(f.class).IsA(class) || s.schema.Class(class).IsA(f.class) {
-			return f.find
+		if s.schema.Class(f.class).IsA(class) || c.IsA(f.class) {
+			list = append(list, f.find)
 		}
 	}
-	return nil
+	return list
 }
 
 func (s *session) setting(ctx context.Context, name string) (*cim.Instance, error) {
@@ -102,7 +122,7 @@ func (s *session) embedded(ctx context.Context, class, word string) (cim.Value, 
 	}
 	c := s.schema.Class(class)
 	b := cim.Build(c)
-	for _, w := range strings.Split(inner, ";") {
+	for _, w := range split(inner, ';') {
 		name, text, ok := strings.Cut(w, "=")
 		p := c.Property(strings.TrimSpace(name))
 		if !ok || p == nil {

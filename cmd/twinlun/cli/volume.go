@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -24,22 +26,36 @@ func (a *app) volumeCreate() *cobra.Command {
 	c.Flags().BoolVar(&export, "export", false, "let all initiators reach it")
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		v, err := s.createVolume(ctx, args[0], sizeText, pool)
-		if err != nil || !export {
+		if err != nil {
 			return err
 		}
-		return s.expose(ctx, v, nil, "", "")
+		if export {
+			if _, err := s.exposeAs(ctx, v, nil, "", ""); err != nil {
+				return fmt.Errorf("the volume was made, but initiators do not reach it: %w", err)
+			}
+		}
+		return s.showVolume(ctx, v)
 	})
 	return c
 }
 
-// createVolume makes a volume and says so.
-func (s *session) createVolume(ctx context.Context, name, sizeText, pool string) (*cim.Path, error) {
-	if sizeText == "" {
-		return nil, usageError{fmt.Errorf("--size is needed")}
+// sizeFlag is the value of --size.
+func sizeFlag(text string) (uint64, error) {
+	if text == "" {
+		return 0, usageError{errors.New("--size is needed")}
 	}
-	n, err := parseSize(sizeText)
+	n, err := parseSize(text)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--size: %w", err)}
+		return 0, usageError{fmt.Errorf("--size: %w", err)}
+	}
+	return n, nil
+}
+
+// createVolume makes a volume.
+func (s *session) createVolume(ctx context.Context, name, sizeText, pool string) (*cim.Path, error) {
+	n, err := sizeFlag(sizeText)
+	if err != nil {
+		return nil, err
 	}
 	in := []cim.Arg{arg("ElementName", name), arg("ElementType", 2), arg("Size", n)}
 	if pool != "" {
@@ -53,10 +69,23 @@ func (s *session) createVolume(ctx context.Context, name, sizeText, pool string)
 	if err != nil {
 		return nil, err
 	}
-	made, _ := reply.Out.Get("TheElement").(*cim.Path)
-	got, _ := reply.Out.Get("Size").(uint64)
-	fmt.Fprintf(s.app.Err, "created volume %s (%s)\n", name, size(got))
+	made, ok := reply.Out.Get("TheElement").(*cim.Path)
+	if !ok {
+		return nil, errors.New("the server does not name the volume that it made")
+	}
 	return made, nil
+}
+
+// showVolume prints one volume.
+func (s *session) showVolume(ctx context.Context, p *cim.Path) error {
+	in, err := s.Get(ctx, p)
+	if err != nil {
+		return err
+	}
+	t := volumeTable()
+	t.single = true
+	volumeRow(t, in)
+	return s.app.print(t)
 }
 
 func volumeTable() *table {
@@ -75,6 +104,7 @@ func (a *app) volumeList() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(all, byName("ElementName"))
 		t := volumeTable()
 		for _, in := range all {
 			volumeRow(t, in)
@@ -91,10 +121,7 @@ func (a *app) volumeShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := volumeTable()
-		t.single = true
-		volumeRow(t, in)
-		return a.print(t)
+		return s.showVolume(ctx, in.Path)
 	})
 	return c
 }
@@ -104,9 +131,9 @@ func (a *app) volumeResize() *cobra.Command {
 	c := &cobra.Command{Use: "resize NAME --size SIZE", Short: "Make a volume larger", Args: usageArgs(cobra.ExactArgs(1))}
 	c.Flags().StringVar(&sizeText, "size", "", "new size, such as 20GiB")
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
-		n, err := parseSize(sizeText)
+		n, err := sizeFlag(sizeText)
 		if err != nil {
-			return usageError{fmt.Errorf("--size: %w", err)}
+			return err
 		}
 		in, err := s.volume(ctx, args[0])
 		if err != nil {
