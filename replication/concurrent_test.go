@@ -75,6 +75,7 @@ func TestManyAtOnce(t *testing.T) {
 				SyncType: typ, Sources: src, Wait: Wait{State: pairstate.Synchronized},
 			})
 			if err != nil {
+				t.Error(err)
 				return
 			}
 			mu.Lock()
@@ -99,6 +100,22 @@ func TestManyAtOnce(t *testing.T) {
 	groups, err := w.svc.Groups(context.Background())
 	require.NoError(t, err)
 	require.Empty(t, groups)
+}
+
+func TestMadeUpNamesDoNotCollide(t *testing.T) {
+	w := newWorld(t)
+	a := w.volume("p0", "a")
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			_, err := w.svc.CreateList(context.Background(), ListRequest{SyncType: pairstate.Snapshot, Sources: []VolumeRef{a, a}})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, w.svc.book.records(), 100)
 }
 
 func TestOnlyOneEndsAPair(t *testing.T) {

@@ -121,6 +121,30 @@ func (s *Service) checkNames(ctx context.Context, p *plan) error {
 			return err
 		}
 	}
+	return s.recheckNames(ctx, p)
+}
+
+// recheckNames replaces made-up names that another request has used between the
+// look at the pool and the claim.
+func (s *Service) recheckNames(ctx context.Context, p *plan) error {
+	for again := p.prefix == ""; again; {
+		again = false
+		n := newNames()
+		err := p.each(func(m *member) error {
+			if !m.madeUp {
+				return nil
+			}
+			taken, err := s.namesIn(ctx, n, m.to.Pool)
+			if err != nil || !taken[strings.ToLower(m.name)] {
+				return err
+			}
+			again = true
+			return s.makeUpName(ctx, p, m, n)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -155,6 +179,7 @@ func (s *Service) makeUpName(ctx context.Context, p *plan, m *member, n names) e
 	}
 	stem := base(m.source.Name) + "-" + typeWord(p.typ)
 	key := m.to.Pool + "/" + stem
+	m.madeUp = true
 	m.name, n.next[key] = firstFree(stem, max(n.next[key], 1), func(name string) bool {
 		return !taken[strings.ToLower(name)] && p.hold.take(nameClaim(m.to.Pool, name))
 	})
@@ -174,9 +199,11 @@ func firstFree(stem string, n int, free func(string) bool) (string, int) {
 // typeWord is the copy type as it appears in names.
 func typeWord(t pairstate.SyncType) string { return strings.ToLower(t.String()) }
 
-// takeGroupName claims a name for a new group, or makes one up from the stem.
+// takeGroupName claims a name for a new group, or makes one up from the stem. Here
+// and below the claim comes first: a request that had the name before has shown
+// what it made when it gives its claim back.
 func (s *Service) takeGroupName(h *hold, name, stem, param string) (string, error) {
-	free := func(n string) bool { return !s.book.groupNamed(n) && h.take(groupNameClaim(n)) }
+	free := func(n string) bool { return h.take(groupNameClaim(n)) && !s.book.groupNamed(n) }
 	if name != "" {
 		return name, takeLabel(name, param, free)
 	}
@@ -190,7 +217,7 @@ func (s *Service) takeGroupName(h *hold, name, stem, param string) (string, erro
 // takeTieName claims a name for a group relationship, or makes up one that no
 // volume's name begins with, since those of the targets will.
 func (s *Service) takeTieName(ctx context.Context, h *hold, name string, t pairstate.SyncType) (string, error) {
-	free := func(n string) bool { return !s.book.tieNamed(n) && h.take(tieNameClaim(n)) }
+	free := func(n string) bool { return h.take(tieNameClaim(n)) && !s.book.tieNamed(n) }
 	if name != "" {
 		return name, takeLabel(name, "RelationshipName", free)
 	}

@@ -26,6 +26,7 @@ type member struct {
 	to     VolumeRef
 	into   bool   // to exists already
 	name   string // of the target
+	madeUp bool   // the name, without a prefix
 	size   int64  // of the target
 }
 
