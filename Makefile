@@ -20,6 +20,7 @@ clients:
 	test/setup/clients.sh
 
 test: clients build
+	test/setup/clients.sh kernel
 	TWINLUN_REQUIRE_TOOLS=1 go test -race -timeout 15m ./...
 
 lint:

@@ -2,7 +2,9 @@
 # Installs, through apt, the third-party clients that tests and demo use, those that are missing.
 #   clients.sh          what `make test` and `make demo` need
 #   clients.sh bench    also the peers that `make bench` measures against
+#   clients.sh kernel   also what test/kernel/vm.sh makes its guest of
 set -euo pipefail
+export PATH=$PATH:/usr/sbin:/sbin
 
 # command or file -> Debian package
 declare -A wanted=(
@@ -16,7 +18,19 @@ declare -A wanted=(
   [wsl]=wsl
   [/usr/lib/python3/dist-packages/winrm/__init__.py]=python3-winrm
 )
-[ "${1:-}" = bench ] && wanted[tgtd]=tgt
+case ${1:-} in
+  bench) wanted[tgtd]=tgt ;;
+  kernel)
+    wanted[qemu-system-x86_64]=qemu-system-x86
+    wanted[/bin/busybox]=busybox-static
+    wanted[cpio]=cpio
+    wanted[modprobe]=kmod
+    wanted[mke2fs]=e2fsprogs
+    wanted[lsblk]=util-linux
+    wanted[fio]=fio
+    wanted[iscsiadm]=open-iscsi
+    ;;
+esac
 
 missing=()
 for what in "${!wanted[@]}"; do
