@@ -1,0 +1,141 @@
+// Bench measures Twinlun beside its peers, in one run: the same files, the same
+// client, and rounds that take turns, so that the ratios mean something on a
+// machine that does other things too.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// part is one table of figures.
+type part struct {
+	name string
+	run  func(ctx context.Context, l *lab) error
+}
+
+func parts() []part {
+	return []part{
+		{"clone", benchClone}, {"iscsi", benchISCSI}, {"wsman", benchWSMan}, {"snapshot", benchSnapshot}, {"scale", benchScale},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) (err error) {
+	l, err := newLab()
+	if err != nil {
+		return err
+	}
+	flag.StringVar(&l.binary, "twinlun", "bin/twinlun", "the binary to measure")
+	flag.Parse()
+	wanted, err := choose(parts(), flag.Args())
+	if err != nil {
+		return err
+	}
+	if err := l.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	l.describe()
+	for _, p := range wanted {
+		if err := p.run(ctx, l); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// choose picks the parts with those names; no name means all.
+func choose(all []part, names []string) ([]part, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var chosen []part
+	for _, n := range names {
+		i := slices.IndexFunc(all, func(p part) bool { return p.name == n })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no part %q", n)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+// lab is where everything is measured: two folders that are removed at the end.
+type lab struct {
+	binary string
+	quick  bool
+	rounds int
+	disk   string // folder on disk
+	memory string // folder on tmpfs: what is bound by the processor, not by the disk
+	out    *os.File
+}
+
+func newLab() (*lab, error) {
+	l := &lab{quick: os.Getenv("BENCH_QUICK") == "1", rounds: 5, out: os.Stdout}
+	if l.quick {
+		l.rounds = 3
+	}
+	if s := os.Getenv("BENCH_ROUNDS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("BENCH_ROUNDS=%s is not a number of rounds", s)
+		}
+		l.rounds = n
+	}
+	return l, nil
+}
+
+func (l *lab) open() (err error) {
+	if l.disk, err = os.MkdirTemp(os.Getenv("BENCH_DIR"), "twinlun-bench"); err != nil {
+		return err
+	}
+	memory := os.Getenv("BENCH_MEMORY")
+	if memory == "" {
+		memory = "/dev/shm"
+	}
+	if l.memory, err = os.MkdirTemp(memory, "twinlun-bench"); err != nil {
+		return errors.Join(err, l.close())
+	}
+	return nil
+}
+
+func (l *lab) close() error {
+	var errs []error
+	for _, dir := range []string{l.disk, l.memory} {
+		if dir != "" {
+			errs = append(errs, os.RemoveAll(dir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pick is quick's value in a quick run, else full's.
+func pick[T any](l *lab, quick, full T) T {
+	if l.quick {
+		return quick
+	}
+	return full
+}
+
+// inDir makes a folder below one of the lab's.
+func inDir(parent, name string) (string, error) {
+	dir := filepath.Join(parent, name)
+	return dir, os.MkdirAll(dir, 0o700)
+}

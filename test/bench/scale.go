@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"twinlun/blockdev/pool"
+	"twinlun/cim"
+	"twinlun/replication/store"
+)
+
+// manyMeta lets a pool keep its records in the daemon's store.
+type manyMeta struct{ store store.Store }
+
+func (m manyMeta) Update(ctx context.Context, f func(pool.MetaTx) error) error {
+	return m.store.Update(ctx, func(tx store.Tx) error { return f(tx) })
+}
+
+func (m manyMeta) View(ctx context.Context, f func(pool.MetaTx) error) error {
+	return m.store.View(ctx, func(tx store.Tx) error { return f(tx) })
+}
+
+// benchScale shows what a single request costs when there are many objects.
+func benchScale(ctx context.Context, l *lab) error {
+	n := pick(l, 2000, 10000)
+	dir, err := inDir(l.memory, "scale")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	data := filepath.Join(dir, "data")
+	first, err := startDaemon(ctx, l, data)
+	if err != nil {
+		return err
+	}
+	if err := first.stop(); err != nil {
+		return err
+	}
+	if err := createThroughPool(ctx, data, n); err != nil {
+		return err
+	}
+	d, err := startDaemon(ctx, l, data)
+	if err != nil {
+		return err
+	}
+	defer d.stop()
+	t := l.table(fmt.Sprintf("One request at a time, %d volumes and snapshots of a tenth of them", n), "what", "p50 ms", "max ms", "goal")
+	t.row("start until it answers", number(milliseconds([]time.Duration{d.started})[0]), "", "< 2000")
+	if err := l.single(ctx, t, d); err != nil {
+		return err
+	}
+	now, peak := d.resident()
+	t.row("memory, MiB, and its peak", number(now), number(peak), "-")
+	return t.print()
+}
+
+// createThroughPool makes volumes while the daemon does not run.
+func createThroughPool(ctx context.Context, data string, n int) error {
+	s, err := store.Open(filepath.Join(data, "twinlun.db"), store.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	p, err := pool.Open(ctx, pool.Config{
+		Dir: filepath.Join(data, "pools", "default"), Name: "default", Meta: manyMeta{s},
+		Logger: slog.New(slog.DiscardHandler), Time: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	for i := range n {
+		if _, err := p.Create(ctx, pool.Spec{Name: fmt.Sprintf("volume%05d", i), Size: mib}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// single measures requests one after another.
+func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
+	w, err := dialWire(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer w.conn.Close()
+	var last replica
+	v, err := d.named(ctx, "volume00007")
+	if err != nil {
+		return err
+	}
+	n, made := pick(l, 200, 1000), 0
+	on := func(op operation) func() error {
+		return func() error { _, err := op(w); return err }
+	}
+	for _, r := range []struct {
+		name  string
+		times int
+		do    func() error
+	}{
+		{"CreateListReplica, snapshot", n, func() (err error) {
+			made++
+			last, err = d.replicate(ctx, syncSnapshot, v, fmt.Sprintf("snapshot%05d", made))
+			return err
+		}},
+		{"Get of a volume", n / 4, on(getOnce(v))},
+		{"Invoke GetSupportedFeatures", n / 4, on(invokeOnce)},
+		{"Enumerate and the first Pull of 100", n / 8, on(firstPull)},
+		{"create a volume", n / 8, func() error {
+			made++
+			_, err := d.createVolume(ctx, fmt.Sprintf("more%05d", made), mib)
+			return err
+		}},
+		{"relationships of a snapshot", n / 8, func() error { return d.linksOf(ctx, last.target) }},
+	} {
+		if err := t.single(r.name, r.times, r.do); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	return nil
+}
+
+func (t *table) single(name string, times int, do func() error) error {
+	all := make([]time.Duration, times)
+	for i := range all {
+		begun := time.Now()
+		if err := do(); err != nil {
+			return err
+		}
+		all[i] = time.Since(begun)
+	}
+	ms := milliseconds(all)
+	t.row(name, number(median(ms)), number(slices.Max(ms)), "p50 < 10")
+	return nil
+}
+
+// firstPull begins an enumeration, takes a hundred instances and gives up.
+func firstPull(w *wire) (int, error) {
+	answer, err := w.send(message(enumeration+"Enumerate", "CIM_StorageVolume", nil, "<n:Enumerate/>"))
+	if err != nil {
+		return 0, err
+	}
+	for _, verb := range []string{"Pull", "Release"} {
+		id, err := contextOf(answer)
+		if err != nil {
+			return 0, err
+		}
+		most := ""
+		if verb == "Pull" {
+			most = "<n:MaxElements>100</n:MaxElements>"
+		}
+		next, err := w.send(message(enumeration+verb, "CIM_StorageVolume", nil, "<n:"+verb+"><n:EnumerationContext>"+id+"</n:EnumerationContext>"+most+"</n:"+verb+">"))
+		if err != nil {
+			return 0, err
+		}
+		if verb == "Pull" {
+			answer = slices.Clone(next)
+		}
+	}
+	return 100, nil
+}
+
+func (d *daemon) linksOf(ctx context.Context, p *cim.Path) error {
+	q := cim.AssociationQuery{Object: p, ResultClass: "CIM_StorageSynchronized", References: true}
+	found := 0
+	err := d.Associators(ctx, q, func(*cim.Instance) error { found++; return nil })
+	if err == nil && found == 0 {
+		err = fmt.Errorf("none came")
+	}
+	return err
+}

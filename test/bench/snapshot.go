@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"twinlun/cim"
+)
+
+// writerDepth is how many 4 KiB writes are under way all the time.
+const writerDepth = 16
+
+func benchSnapshot(ctx context.Context, l *lab) error {
+	size := int64(pick(l, 256, 1024)) * mib
+	dir, err := inDir(l.disk, "snapshot")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	image := filepath.Join(dir, "image")
+	if err := fill(image, size); err != nil {
+		return err
+	}
+	d, err := startDaemon(ctx, l, filepath.Join(dir, "data"))
+	if err != nil {
+		return err
+	}
+	defer d.stop()
+	u, err := d.serve(ctx, "busy", image, size)
+	if err != nil {
+		return err
+	}
+	defer u.disk.Close()
+	source, err := d.named(ctx, "busy")
+	if err != nil {
+		return err
+	}
+	pauses, err := d.snapshotsUnderLoad(ctx, l, u, source)
+	if err != nil {
+		return err
+	}
+	return l.showPauses(pauses)
+}
+
+// pause is what one snapshot did to the writer, in milliseconds, beside what
+// happened to it in a time as long just before.
+type pause struct {
+	duration      float64
+	before, while float64 // the longest write
+	rateBefore    float64 // writes a second
+	rateAfter     float64
+}
+
+// snapshotsUnderLoad takes snapshots while writers write as fast as they can.
+func (d *daemon) snapshotsUnderLoad(ctx context.Context, l *lab, u *unit, source *cim.Path) ([]pause, error) {
+	inner, stop := context.WithCancel(ctx)
+	w := &writer{unit: u}
+	g, inner := errgroup.WithContext(inner)
+	for i := range writerDepth {
+		g.Go(func() error { return w.run(inner, uint64(i)) })
+	}
+	pauses, err := d.pauses(inner, pick(l, 8, 30), w, source)
+	w.ended.Store(true)
+	if waited := g.Wait(); err == nil {
+		err = waited
+	}
+	stop()
+	return pauses, err
+}
+
+func (d *daemon) pauses(ctx context.Context, n int, w *writer, source *cim.Path) ([]pause, error) {
+	const window = 400 * time.Millisecond
+	all := make([]pause, 0, n)
+	for i := range n {
+		calm := w.during(ctx, window)
+		before := calm.rate()
+		w.begin()
+		begun := time.Now()
+		made, err := d.replicate(ctx, syncSnapshot, source, fmt.Sprintf("snapshot%03d", i))
+		if err == nil {
+			err = made.wait()
+		}
+		if err != nil {
+			return nil, err
+		}
+		p := pause{duration: milliseconds([]time.Duration{time.Since(begun)})[0], before: calm.longest(), rateBefore: before}
+		p.while = w.end().longest()
+		p.rateAfter = w.during(ctx, window).rate()
+		all = append(all, p)
+	}
+	return all, ctx.Err()
+}
+
+func (l *lab) showPauses(all []pause) error {
+	t := l.table(fmt.Sprintf("Snapshot of a volume on %s while %d writers of 4 KiB write at full speed; %d snapshots", filesystem(l.disk), writerDepth, len(all)),
+		"what", "p50", "max", "goal")
+	row := func(what, goal string, f func(pause) float64) {
+		c := column(all, f)
+		t.row(what, number(median(c)), number(slices.Max(c)), goal)
+	}
+	row("CreateListReplica, ms", "-", func(p pause) float64 { return p.duration })
+	row("longest write meanwhile, ms", "p50 < 10", func(p pause) float64 { return p.while })
+	row("longest write in the 400 ms before, ms", "-", func(p pause) float64 { return p.before })
+	row("rate of writes in the 400 ms after, share of that before", "p50 > 0.9", func(p pause) float64 { return p.rateAfter / p.rateBefore })
+	return t.print()
+}
