@@ -204,3 +204,24 @@ func TestRestoreCannotRead(t *testing.T) {
 	r.meta.views.at = 1
 	requireKind(t, blockdev.KindInternal, r.Restore(t.Context()))
 }
+
+// TestLoad: before anything is served it is known what is exposed, so that nobody
+// deletes it meanwhile.
+func TestLoad(t *testing.T) {
+	r := newRig(t, "v")
+	r.expose("v")
+	r.restart()
+	exposed, _ := r.Exposed(ref("v"))
+	require.False(t, exposed)
+	require.NoError(t, r.Load(t.Context()))
+	exposed, sessions := r.Exposed(ref("v"))
+	require.True(t, exposed)
+	require.Zero(t, sessions)
+	require.Empty(t, r.targets.names(), "nothing is served yet")
+	require.NoError(t, r.Restore(t.Context()))
+	require.Len(t, r.targets.names(), 1)
+	require.NoError(t, r.Load(t.Context()))
+	require.Len(t, r.targets.names(), 1)
+	r.meta.views.at = r.meta.views.calls + 1
+	requireKind(t, blockdev.KindInternal, r.Load(t.Context()))
+}

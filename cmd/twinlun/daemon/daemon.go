@@ -115,7 +115,9 @@ func (d *Daemon) openPools(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) openTargets(context.Context) (err error) {
+// openTargets makes the target server and reads what is exposed, which replication
+// must know before it takes up what was under way.
+func (d *Daemon) openTargets(ctx context.Context) (err error) {
 	if d.io, err = newIOMetrics(d.registry); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
@@ -124,7 +126,10 @@ func (d *Daemon) openTargets(context.Context) (err error) {
 		Meta: meta{d.store}, Pool: d.volumes, Targets: d.targets,
 		IQNPrefix: d.cfg.IQNPrefix, Logger: d.log, Time: time.Now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return d.exports.Load(ctx)
 }
 
 // volumes finds the pool that holds exposed volumes.
@@ -166,7 +171,14 @@ func (d *Daemon) openService(ctx context.Context) (err error) {
 	return d.service.Start(ctx)
 }
 
-func (d *Daemon) openExports(ctx context.Context) error { return d.exports.Restore(ctx) }
+// openExports serves what is exposed. A volume that cannot be served, because its
+// pool is not there or its files are damaged, keeps no other from being served.
+func (d *Daemon) openExports(ctx context.Context) error {
+	if err := d.exports.Restore(ctx); err != nil {
+		d.log.Error("not all exposed volumes are served", slog.Any("error", err))
+	}
+	return ctx.Err()
+}
 
 // openMetrics shows what is asked for when the metrics are read.
 func (d *Daemon) openMetrics(context.Context) error {
