@@ -1,6 +1,9 @@
 package cim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Instance is an instance of a class: one value for each of its properties. It
 // is built by one goroutine and may then be read by many.
@@ -13,11 +16,7 @@ type Instance struct {
 
 // NewInstance makes an instance whose properties have the class's defaults.
 func NewInstance(c *Class) *Instance {
-	in := &Instance{Class: c, values: make([]Value, len(c.Properties))}
-	for i, p := range c.Properties {
-		in.values[i] = p.Default
-	}
-	return in
+	return &Instance{Class: c, values: slices.Clone(c.defaults)}
 }
 
 // Get is the value of a property, regardless of the case of its name; nil (NULL)

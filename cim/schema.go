@@ -125,8 +125,9 @@ type Class struct {
 	Indication  bool
 	Qualifiers  Qualifiers
 
-	props   map[string]*Property
-	methods map[string]*Method
+	props    map[string]*Property
+	methods  map[string]*Method
+	defaults []Value // of Properties, for new instances
 }
 
 // Link builds the look-up tables and the Index of each property. A schema's
@@ -135,8 +136,10 @@ func (c *Class) Link() {
 	c.props = make(map[string]*Property, len(c.Properties))
 	c.methods = make(map[string]*Method, len(c.Methods))
 	c.Keys = nil
+	c.defaults = make([]Value, len(c.Properties))
 	for i, p := range c.Properties {
 		p.Index = i
+		c.defaults[i] = p.Default
 		c.props[strings.ToLower(p.Name)] = p
 		c.props[p.Name] = p // as it is nearly always asked for
 		if p.Key {

@@ -136,9 +136,10 @@ func (w *Writer) Element(prefix, local, text string) {
 
 // Nil writes an element that holds NULL. The prefix xsi must be declared.
 func (w *Writer) Nil(prefix, local string) {
-	w.Start(prefix, local)
-	w.Attr("xsi", "nil", "true")
-	w.End()
+	w.closeTag()
+	w.buf = append(w.buf, '<')
+	w.name(prefix, local)
+	w.buf = append(w.buf, ` xsi:nil="true"/>`...)
 }
 
 func (w *Writer) closeTag() {

@@ -86,10 +86,12 @@ func (x emitter) octets(ns, name string, list []cim.Value) {
 // scalar writes one value.
 func (x emitter) scalar(ns, name string, t cim.Type, v cim.Value, depth int) {
 	w := x.w
+	if v == nil {
+		w.Nil(ns, name)
+		return
+	}
 	w.Start(ns, name)
 	switch v := v.(type) {
-	case nil:
-		w.Attr("xsi", "nil", "true")
 	case string:
 		if v != "" {
 			w.Text(v)
