@@ -16,6 +16,7 @@ declare -A wanted=(
   [iscsi-inq]=libiscsi-bin
   [iscsi-ls]=libiscsi-bin
   [wsl]=wsl
+  [uuidgen]=uuid-runtime
   [/usr/lib/python3/dist-packages/winrm/__init__.py]=python3-winrm
 )
 case ${1:-} in
