@@ -172,14 +172,16 @@ func blocksOf(size int64) int64 { return (size + blockSize - 1) / blockSize }
 // A failed sync is final: the layer takes no writes any more. A full filesystem
 // (KindNoSpace) is not, and nothing is lost by it.
 func (l *Layer) Flush() error {
-	if err := l.Failed(); err != nil {
-		return err
-	}
 	return l.syncing.do(l.flush)
 }
 
-// flush syncs the data, then the leaves of the map that were dirty before.
+// flush syncs the data, then the leaves of the map that were dirty before. It
+// fails where an earlier one has, also one that ended while this one waited: the
+// kernel tells of a lost write once, so a second sync would not see it.
 func (l *Layer) flush() (err error) {
+	if err := l.Failed(); err != nil {
+		return err
+	}
 	set := l.blocks.take()
 	defer func() { l.blocks.saved(err == nil) }()
 	images := l.blocks.images(set) // before the sync: it must cover what they name

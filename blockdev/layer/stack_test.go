@@ -232,6 +232,26 @@ func TestFailedSyncIsFinal(t *testing.T) {
 	s.check(v.Chain(), s.shows[1])
 }
 
+// TestFailedSyncFailsThoseWhoWait: the kernel tells one sync only that a write was
+// lost. A flush that waited for it must not take the next success for its own.
+func TestFailedSyncFailsThoseWhoWait(t *testing.T) {
+	s := newStack(t, 1, 2, 40*blockSize)
+	l := s.layers[0]
+	syncs := 0
+	s.fs.SetFault(func(op memfs.Op, _ string) error {
+		if op != memfs.OpSync {
+			return nil
+		}
+		if syncs++; syncs == 1 {
+			return syscall.EIO
+		}
+		return nil
+	})
+	require.True(t, blockdev.Is(l.Flush(), blockdev.KindIO))
+	require.True(t, blockdev.Is(l.syncing.do(l.flush), blockdev.KindIO), "what runs when the wait is over")
+	require.Equal(t, 1, syncs)
+}
+
 // TestFlushCosts counts the calls of a flush: one sync if no block is new.
 func TestFlushCosts(t *testing.T) {
 	s := newStack(t, 1, 2, 40*blockSize)
