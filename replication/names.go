@@ -81,16 +81,29 @@ func (s *Service) namesIn(ctx context.Context, n names, pool string) (map[string
 	if known := n.taken[pool]; known != nil {
 		return known, nil
 	}
-	vols, err := s.pools[pool].List(ctx)
+	all, err := allNames(ctx, s.pools[pool])
 	if err != nil {
 		return nil, s.failure("", err)
 	}
-	taken := make(map[string]bool, len(vols))
-	for _, v := range vols {
-		taken[strings.ToLower(v.Name)] = true
+	taken := make(map[string]bool, len(all))
+	for _, name := range all {
+		taken[name] = true
 	}
 	n.taken[pool] = taken
 	return taken, nil
+}
+
+// allNames gives the names of a pool's volumes in lower case.
+func allNames(ctx context.Context, p pool.Pool) ([]string, error) {
+	if namer, ok := p.(pool.Namer); ok {
+		return namer.Names(ctx)
+	}
+	vols, err := p.List(ctx)
+	all := make([]string, len(vols))
+	for i, v := range vols {
+		all[i] = strings.ToLower(v.Name)
+	}
+	return all, err
 }
 
 // checkNames gives every new target its name: those asked for first, so that no

@@ -122,6 +122,13 @@ type Copier interface {
 	Hydrate(ctx context.Context, id VolumeID, rate int64, p Progress) error
 }
 
+// Namer is what a Pool has that can tell the names that are taken without
+// describing the volumes. List tells them otherwise.
+type Namer interface {
+	// Names gives the names of all volumes, in lower case and in no order.
+	Names(ctx context.Context) ([]string, error)
+}
+
 // Pool is one place that holds volumes. All methods may be called at the same
 // time; each failure is a *blockdev.Error.
 type Pool interface {

@@ -111,11 +111,12 @@ func (t *tree) above(n *node) []*volume {
 // exclusive counts the nodes from the top down that belong to v alone; shared says
 // that there are others.
 func (t *tree) exclusive(v *volume) (own []*node, shared bool) {
-	for _, n := range t.chain(v) {
+	for id := v.rec.Top; id != ""; {
+		n := t.nodes[id]
 		if len(n.children) > 1 {
 			return own, true
 		}
-		own = append(own, n)
+		own, id = append(own, n), n.rec.Parent
 	}
 	return own, false
 }

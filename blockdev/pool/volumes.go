@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -206,6 +207,15 @@ func (p *LayerPool) List(ctx context.Context) ([]Volume, error) {
 	}
 	slices.SortFunc(out, func(a, b Volume) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// Names gives the names of all volumes; see Namer.
+func (p *LayerPool) Names(ctx context.Context) ([]string, error) {
+	if err := p.lockTree(ctx, "list names"); err != nil {
+		return nil, err
+	}
+	defer p.mu.Unlock()
+	return slices.AppendSeq(make([]string, 0, len(p.tree.names)), maps.Keys(p.tree.names)), nil
 }
 
 // Info describes the pool and its space.

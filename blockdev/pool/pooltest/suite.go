@@ -143,6 +143,11 @@ func createAndList(t *testing.T, p pool.Pool) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	require.Equal(t, []string{"Alpha", "beta"}, []string{list[0].Name, list[1].Name})
+	if n, ok := p.(pool.Namer); ok {
+		names, err := n.Names(t.Context())
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"alpha", "beta"}, names)
+	}
 	require.Equal(t, map[string]string{"k": "v"}, list[1].Labels)
 	Holds(t, Open(t, p, b.ID), make([]byte, size), 0)
 	require.NoError(t, p.Delete(t.Context(), list[0].ID))
