@@ -37,6 +37,13 @@ func dialWire(ctx context.Context, d *daemon) (*wire, error) {
 		base64.StdEncoding.EncodeToString([]byte("admin:"+d.password)) + "\r\nContent-Length: "}, nil
 }
 
+// close ends the connection, if there is one.
+func (w *wire) close() {
+	if w.conn != nil {
+		_ = w.conn.Close()
+	}
+}
+
 // send sends one request and gives the body of the answer, which is valid until
 // the next one.
 func (w *wire) send(message []byte) ([]byte, error) {
