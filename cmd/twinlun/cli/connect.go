@@ -15,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"twinlun/cim"
-	"twinlun/cim/mof"
-	"twinlun/schemas"
 	"twinlun/wsman/client"
 )
 
@@ -78,7 +76,7 @@ func (a *app) connect() (*session, error) {
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--ca: %w", err)}
 	}
-	schema, err := mof.Load(schemas.Files())
+	schema, err := a.loadSchema()
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (a *app) groupList() *cobra.Command {
 
 // members are the names of a group's volumes, in order.
 func (s *session) members(ctx context.Context, group *cim.Path) ([]string, error) {
-	volumes, err := s.associated(ctx, cim.AssociationQuery{Object: group, AssociationClass: "CIM_OrderedMemberOfCollection", ResultClass: classVolume})
+	volumes, err := s.memberVolumes(ctx, group)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +77,11 @@ func (s *session) members(ctx context.Context, group *cim.Path) ([]string, error
 		names = append(names, str(v, "ElementName"))
 	}
 	return names, nil
+}
+
+// memberVolumes are a group's volumes, in order.
+func (s *session) memberVolumes(ctx context.Context, group *cim.Path) ([]*cim.Instance, error) {
+	return s.associated(ctx, cim.AssociationQuery{Object: group, AssociationClass: "CIM_OrderedMemberOfCollection", ResultClass: classVolume})
 }
 
 func (a *app) groupDelete() *cobra.Command {

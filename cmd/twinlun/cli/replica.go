@@ -177,7 +177,8 @@ func (s *session) showMade(ctx context.Context, reply *cim.Reply) error {
 	return s.app.print(t)
 }
 
-// pairsOf are the paths of the pairs of a group relationship.
+// pairsOf are the paths of the pairs of a group relationship, in the order of the
+// source group.
 func (s *session) pairsOf(ctx context.Context, group *cim.Path) ([]cim.Value, error) {
 	in, err := s.Get(ctx, group)
 	if err != nil {
@@ -187,10 +188,18 @@ func (s *session) pairsOf(ctx context.Context, group *cim.Path) ([]cim.Value, er
 	if err != nil {
 		return nil, err
 	}
+	source, _ := in.Get("SystemElement").(*cim.Path)
+	members, err := s.memberVolumes(ctx, source)
+	if err != nil {
+		return nil, err
+	}
 	var pairs []cim.Value
-	for _, pair := range all {
-		if str(pair, "GroupRelationshipName") == str(in, "RelationshipName") {
-			pairs = append(pairs, pair.Path)
+	for _, m := range members {
+		for _, pair := range all {
+			from, _ := pair.Get("SystemElement").(*cim.Path)
+			if from.Equal(m.Path) && str(pair, "GroupRelationshipName") == str(in, "RelationshipName") {
+				pairs = append(pairs, pair.Path)
+			}
 		}
 	}
 	return pairs, nil

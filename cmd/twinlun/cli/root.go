@@ -8,8 +8,13 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"twinlun/cim"
+	"twinlun/cim/mof"
+	"twinlun/schemas"
 )
 
 // Streams are where a command reads and writes.
@@ -21,17 +26,23 @@ type Streams struct {
 // Execute runs one command line and returns the exit code: 0, 1 failed, 2 usage,
 // 3 no such object, 4 not allowed. ctx ends when the user interrupts.
 func Execute(ctx context.Context, s Streams, version string, args []string) int {
-	root := newRoot(&app{Streams: s, version: version})
+	return execute(ctx, &app{Streams: s, version: version, loadSchema: loadSchema}, args)
+}
+
+func execute(ctx context.Context, a *app, args []string) int {
+	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(s.Err, "twinlun:", message(err))
+		fmt.Fprintln(a.Err, "twinlun:", strings.ReplaceAll(message(err), "\n", "; "))
 	}
 	return exitCode(err)
 }
+
+func loadSchema() (*cim.Schema, error) { return mof.Load(schemas.Files()) }
 
 // app is what all commands share.
 type app struct {
@@ -39,6 +50,8 @@ type app struct {
 	version string
 	conn    connection
 	output  string // table, json or yaml
+	// loadSchema reads the schema that types what is sent.
+	loadSchema func() (*cim.Schema, error)
 }
 
 func newRoot(a *app) *cobra.Command {

@@ -220,6 +220,10 @@ func (s *session) upload(ctx context.Context, f *os.File, n int64, d disk) error
 		off = next
 		p.show("import", percentOf(off, n))
 	}
+	// What a file no longer has looks like a hole.
+	if now, err := contentSize(f); err != nil || now != n {
+		return errors.Join(fmt.Errorf("%s changed while it was read", f.Name()), err)
+	}
 	return d.Flush(ctx)
 }
 

@@ -122,6 +122,9 @@ func (s *session) embedded(ctx context.Context, class, word string) (cim.Value, 
 	}
 	c := s.schema.Class(class)
 	b := cim.Build(c)
+	if inner == "" {
+		return b.Instance()
+	}
 	for _, w := range split(inner, ';') {
 		name, text, ok := strings.Cut(w, "=")
 		p := c.Property(strings.TrimSpace(name))

@@ -94,7 +94,11 @@ func (c *Config) decode(r io.Reader) error {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	if err := dec.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+	err = dec.Decode(c)
+	if e, ok := errors.AsType[*yaml.TypeError](err); ok {
+		return errors.New(strings.Join(e.Errors, "; "))
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if err := dec.Decode(&struct{}{}); !errors.Is(err, io.EOF) {
