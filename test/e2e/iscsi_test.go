@@ -121,7 +121,7 @@ func (h *host) identity() {
 	require.NotEmpty(h.t, page(0x80))
 	require.Contains(h.t, page(0xb0), "maximum unmap lba count:1048576")
 	require.NotEmpty(h.t, page(0xb1))
-	require.Contains(h.t, page(0xb2), "thin provisioned")
+	require.Contains(h.t, page(0xb2), "provisioning type:2")
 	require.Contains(h.t, h.must("iscsi-readcapacity16", url), fmt.Sprintf("Total size:%d", diskSize))
 	out, ok := h.io("id1", "write -P 0x11 0 1M", "write -P 0x22 1M 4k", "write -z 2M 1M", "discard 0 64k", "flush",
 		"read -P 0 0 64k", "read -P 0x11 64k 960k", "read -P 0x22 1M 4k", "read -P 0 2M 1M")
