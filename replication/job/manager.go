@@ -48,6 +48,7 @@ type Config struct {
 type Manager struct {
 	cfg     Config
 	metrics *metrics
+	records cache
 
 	poke chan struct{} // wakes Run; holds at most one
 
@@ -129,7 +130,7 @@ func (m *Manager) Get(ctx context.Context, id string) (r Record, err error) {
 // List is all jobs as they are now, in the order of their making.
 func (m *Manager) List(ctx context.Context) (all []Record, err error) {
 	err = m.cfg.Store.View(ctx, func(tx store.Tx) error {
-		all, err = scan(tx)
+		all, err = m.records.scan(tx)
 		return err
 	})
 	for i := range all {

@@ -45,15 +45,6 @@ func load(tx store.Tx, id string) (Record, error) {
 	return decode(id, v)
 }
 
-func scan(tx store.Tx) (all []Record, err error) {
-	err = tx.Scan(bucket, "", func(id string, v []byte) error {
-		r, err := decode(id, v)
-		all = append(all, r)
-		return err
-	})
-	return all, err
-}
-
 func decode(id string, v []byte) (r Record, err error) {
 	if err := json.Unmarshal(v, &r); err != nil {
 		return r, fmt.Errorf("job %s: record: %w", id, err)
