@@ -55,9 +55,12 @@ func TestKill(t *testing.T) {
 	}
 	for round := range rounds(t) {
 		kind := kinds()[round%len(kinds())]
-		delay := time.Duration(r.Int64N(int64(kind.within)))
-		t.Logf("round %d: %s, killed after %s", round, kind.name, delay)
-		storm(t, d, histories, kind, fmt.Sprintf("r%d", round), delay, r.Uint64())
+		delay, afterAnswer := time.Duration(r.Int64N(int64(kind.within))), round%2 == 1
+		if afterAnswer {
+			delay /= 8 // the copy has begun
+		}
+		t.Logf("round %d: %s, killed %s after it was sent, or answered: %t", round, kind.name, delay, afterAnswer)
+		storm(t, d, histories, kind, fmt.Sprintf("r%d", round), delay, afterAnswer, r.Uint64())
 		d.Run()
 		t.Logf("after the restart %d relationships, %d jobs under way", len(instances(t, d, "CIM_StorageSynchronized")), unfinished(t, d))
 		settled(t, d)
@@ -72,8 +75,9 @@ func TestKill(t *testing.T) {
 
 func source(i int) string { return fmt.Sprintf("src%d", i) }
 
-// storm writes to all volumes, sends the request, and kills the daemon.
-func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name string, delay time.Duration, seed uint64) {
+// storm writes to all volumes, sends the request, and kills the daemon when delay
+// has passed since then, or since the answer.
+func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name string, delay time.Duration, afterAnswer bool, seed uint64) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -86,12 +90,16 @@ func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name
 	c := d.Client()
 	paths, err := system.Volumes(ctx, c)
 	require.NoError(t, err)
-	sent := make(chan struct{})
+	sent, answered := make(chan struct{}), make(chan struct{})
 	wg.Go(func() {
+		defer close(answered)
 		close(sent)
 		_, _ = kind.request(ctx, d, c, paths, name) // the daemon may be gone before it answers
 	})
 	<-sent
+	if afterAnswer {
+		<-answered
+	}
 	pause(ctx, delay)
 	d.Kill()
 	cancel()

@@ -25,11 +25,11 @@ type kind struct {
 
 func kinds() []kind {
 	return []kind{
-		{name: "clone", within: 150 * time.Millisecond, request: list(8), check: checkList(8)},
-		{name: "mirror", within: 500 * time.Millisecond, request: list(6), check: checkList(6)},
-		{name: "group snapshot", within: 120 * time.Millisecond, request: group(7), check: checkGroup(7)},
-		{name: "group clone", within: 150 * time.Millisecond, request: group(8), check: checkGroup(8)},
-		{name: "group mirror", within: 500 * time.Millisecond, request: group(6), check: checkGroup(6)},
+		{name: "clone", within: 600 * time.Millisecond, request: list(8), check: checkList(8)},
+		{name: "mirror", within: 800 * time.Millisecond, request: list(6), check: checkList(6)},
+		{name: "group snapshot", within: 300 * time.Millisecond, request: group(7), check: checkGroup(7)},
+		{name: "group clone", within: 600 * time.Millisecond, request: group(8), check: checkGroup(8)},
+		{name: "group mirror", within: 800 * time.Millisecond, request: group(6), check: checkGroup(6)},
 	}
 }
 
@@ -116,8 +116,9 @@ func checkReplicas(t *testing.T, d *system.Daemon, syncType int, name string, co
 			continue
 		}
 		for b := range blocks {
-			_, _, err := version(got[b*blockSize:(b+1)*blockSize], i, b)
-			require.NoError(t, err, "%s block %d", replica, b)
+			if _, _, err := version(got[b*blockSize:(b+1)*blockSize], i, b); err != nil {
+				t.Fatalf("%s block %d: %v", replica, b, err)
+			}
 		}
 	}
 }

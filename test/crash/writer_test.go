@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -15,9 +16,10 @@ import (
 )
 
 const (
-	blockSize = 4096
-	blocks    = 8192 // of each volume: 32 MiB
-	volumes   = 2
+	blockSize  = 4096
+	sectorSize = 512
+	blocks     = 8192 // of each volume: 32 MiB
+	volumes    = 2
 )
 
 // history knows, for one volume, what each block may hold: a version no older
@@ -38,22 +40,30 @@ func stamp(p []byte, volume, block int, version uint64) {
 	}
 }
 
-// version reads a stamped block; all of its 512-byte sectors must be whole, and
-// the block one version: blocks are written in one piece.
+// version reads a stamped block: the versions of its oldest and newest sector.
 func version(p []byte, volume, block int) (oldest, newest uint64, err error) {
 	oldest = ^uint64(0)
-	for off := 0; off < len(p); off += 16 {
-		v, tag := binary.LittleEndian.Uint64(p[off:]), binary.LittleEndian.Uint64(p[off+8:])
-		if v == 0 && tag == 0 {
-			oldest = 0
-			continue
-		}
-		if tag != uint64(volume)<<32|uint64(block) {
-			return 0, 0, errors.New("the block holds what was never written to it")
+	for ; len(p) > 0; p = p[sectorSize:] {
+		v, err := sectorVersion(p[:sectorSize], uint64(volume)<<32|uint64(block))
+		if err != nil {
+			return 0, 0, err
 		}
 		oldest, newest = min(oldest, v), max(newest, v)
 	}
 	return oldest, newest, nil
+}
+
+// sectorVersion reads a stamped sector, which must be whole; 0 is one that was
+// never written.
+func sectorVersion(s []byte, tag uint64) (uint64, error) {
+	if !bytes.Equal(s[16:], s[:sectorSize-16]) {
+		return 0, errors.New("a sector is torn")
+	}
+	v, got := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+	if got != tag && (v != 0 || got != 0) {
+		return 0, errors.New("the block holds what was never written to it")
+	}
+	return v, nil
 }
 
 // work writes random blocks and flushes now and then until ctx ends or the
@@ -125,9 +135,14 @@ func (h *history) check(t *testing.T, d *system.Daemon, name string, volume int)
 	defer h.mu.Unlock()
 	for b := range blocks {
 		oldest, newest, err := version(content[b*blockSize:(b+1)*blockSize], volume, b)
-		require.NoError(t, err, "%s block %d", name, b)
-		require.GreaterOrEqual(t, oldest, h.flushed[b], "%s block %d lost what a flush covered", name, b)
-		require.LessOrEqual(t, newest, h.sent[b], "%s block %d", name, b)
+		switch {
+		case err != nil:
+			t.Fatalf("%s block %d: %v", name, b, err)
+		case oldest < h.flushed[b]:
+			t.Fatalf("%s block %d lost what a flush covered: version %d, flushed %d", name, b, oldest, h.flushed[b])
+		case newest > h.sent[b]:
+			t.Fatalf("%s block %d has version %d, the last one sent is %d", name, b, newest, h.sent[b])
+		}
 		h.acked[b], h.flushed[b] = oldest, oldest
 	}
 	return content
