@@ -16,6 +16,7 @@ import (
 
 	"twinlun/cim"
 	"twinlun/cmd/twinlun/daemon"
+	"twinlun/wsman/auth"
 )
 
 // buffer is a bytes.Buffer for many goroutines.
@@ -47,10 +48,13 @@ func run(ctx context.Context, args ...string) outcome { return runIn(ctx, "", ar
 
 func runIn(ctx context.Context, in string, args ...string) outcome {
 	var out, errs buffer
-	a := &app{Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs}, version: "1.2.3", loadSchema: testSchema}
+	a := &app{Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs}, version: "1.2.3", loadSchema: testSchema, hash: cheap()}
 	code := execute(ctx, a, args)
 	return outcome{out.String(), errs.String(), code}
 }
+
+// cheap makes tests fast.
+func cheap() auth.HashParams { return auth.HashParams{MemoryKiB: 8, Time: 1, Parallelism: 1} }
 
 // world is a daemon that commands work on.
 type world struct {
@@ -68,7 +72,7 @@ func start(t *testing.T) *world {
 	c.WSMan, c.WSManTLS, c.ISCSI, c.Metrics = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", daemon.Off
 	require.NoError(t, c.Check())
 	log := slog.New(slog.DiscardHandler)
-	d, err := daemon.Open(t.Context(), c, daemon.Options{Version: "1.2.3", Log: log, Audit: log, Notices: &buffer{}})
+	d, err := daemon.Open(t.Context(), c, daemon.Options{Version: "1.2.3", Log: log, Audit: log, Notices: &buffer{}, Users: cheap()})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)

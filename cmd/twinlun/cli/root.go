@@ -15,6 +15,7 @@ import (
 	"twinlun/cim"
 	"twinlun/cim/mof"
 	"twinlun/schemas"
+	"twinlun/wsman/auth"
 )
 
 // Streams are where a command reads and writes.
@@ -49,7 +50,8 @@ type app struct {
 	Streams
 	version string
 	conn    connection
-	output  string // table, json or yaml
+	output  string          // table, json or yaml
+	hash    auth.HashParams // of the passwords of users; zero is right for service
 	// loadSchema reads the schema that types what is sent.
 	loadSchema func() (*cim.Schema, error)
 }

@@ -64,7 +64,7 @@ func (a *app) serve(ctx context.Context, cfg daemon.Config) error {
 	if err != nil {
 		return usageError{err}
 	}
-	d, err := daemon.Open(ctx, cfg, daemon.Options{Version: a.version, Log: log, Audit: audit, Notices: a.Err})
+	d, err := daemon.Open(ctx, cfg, daemon.Options{Version: a.version, Log: log, Audit: audit, Notices: a.Err, Users: a.hash})
 	if err != nil {
 		return err
 	}

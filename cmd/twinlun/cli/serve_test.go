@@ -52,7 +52,7 @@ func serving(t *testing.T, args ...string) (log *buffer, stop func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	log = &buffer{}
 	done := make(chan int, 1)
-	a := &app{Streams: Streams{Err: log, Out: log}, version: "1.2.3", loadSchema: testSchema}
+	a := &app{Streams: Streams{Err: log, Out: log}, version: "1.2.3", loadSchema: testSchema, hash: cheap()}
 	all := append([]string{"serve", "--wsman", "127.0.0.1:0", "--wsman-tls", "off", "--iscsi", "127.0.0.1:0", "--metrics", "off"}, args...)
 	go func() { done <- execute(ctx, a, all) }()
 	stop = func() int { cancel(); return <-done }

@@ -46,7 +46,7 @@ func allocated(t *testing.T, name string) int64 {
 // holes on both ways.
 func TestImportExport(t *testing.T) {
 	w := start(t)
-	for name, size := range map[string]int64{"tiny": 1, "odd": 1000, "chunk": 1 << 20, "large": 40<<20 + 513} {
+	for name, size := range map[string]int64{"tiny": 1, "odd": 1000, "chunk": 1 << 20, "large": 9<<20 + 513} {
 		file, content := image(t, size)
 		o := w.run("volume", "import", file, name)
 		require.Zero(t, o.code, o.err)
@@ -139,7 +139,7 @@ func TestTransferStopsAtTheFirstError(t *testing.T) {
 // and file.
 func TestTransferInterrupted(t *testing.T) {
 	w := start(t)
-	const size = 64 << 20
+	const size = 20 << 20
 	noise := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{2}).Read(noise)
 	file := file(t, string(noise))

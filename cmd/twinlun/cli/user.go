@@ -41,7 +41,7 @@ func (a *app) userAdd(f *userFlags) *cobra.Command {
 		if err := auth.CheckName(args[0]); err != nil {
 			return usageError{fmt.Errorf("%q: %w", args[0], err)}
 		}
-		users, err := f.open(cmd)
+		users, err := a.openUsers(f, cmd)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (a *app) userPasswd(f *userFlags) *cobra.Command {
 	c := &cobra.Command{Use: "passwd NAME", Short: "Change a user's password", Args: usageArgs(cobra.ExactArgs(1))}
 	c.Flags().StringVar(&f.passwordFile, "password-file", "", "file that holds the new password (default: ask)")
 	c.RunE = func(cmd *cobra.Command, args []string) error {
-		users, err := f.open(cmd)
+		users, err := a.openUsers(f, cmd)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (a *app) userRemove(f *userFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "remove NAME", Short: "Remove a user", Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			users, err := f.open(cmd)
+			users, err := a.openUsers(f, cmd)
 			if err != nil {
 				return err
 			}
@@ -91,7 +91,7 @@ func (a *app) userList(f *userFlags) *cobra.Command {
 		if err := a.checkOutput(); err != nil {
 			return err
 		}
-		users, err := f.open(cmd)
+		users, err := a.openUsers(f, cmd)
 		if err != nil {
 			return err
 		}
@@ -108,8 +108,8 @@ func (a *app) userList(f *userFlags) *cobra.Command {
 	return c
 }
 
-// open finds the users of the data dir that the daemon would use.
-func (f *userFlags) open(cmd *cobra.Command) (*auth.Users, error) {
+// openUsers finds the users of the data dir that the daemon would use.
+func (a *app) openUsers(f *userFlags, cmd *cobra.Command) (*auth.Users, error) {
 	cfg := daemon.Defaults()
 	if err := cfg.LoadFile(f.config); err != nil {
 		return nil, usageError{err}
@@ -123,7 +123,7 @@ func (f *userFlags) open(cmd *cobra.Command) (*auth.Users, error) {
 	if _, err := os.Stat(cfg.DataDir); err != nil {
 		return nil, fmt.Errorf("data dir: %w", err)
 	}
-	return auth.Open(daemon.UsersFile(cfg.DataDir), auth.Config{})
+	return auth.Open(daemon.UsersFile(cfg.DataDir), auth.Config{Hash: a.hash})
 }
 
 func userError(err error, name string) error {

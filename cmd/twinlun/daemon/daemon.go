@@ -24,7 +24,8 @@ import (
 	"twinlun/wsman/auth"
 )
 
-// Options are what a Daemon is given beside its configuration. All are required.
+// Options are what a Daemon is given beside its configuration. All but Users are
+// required.
 type Options struct {
 	Version string
 	Log     *slog.Logger
@@ -32,6 +33,8 @@ type Options struct {
 	Audit *slog.Logger
 	// Notices gets what an administrator must read at the first start.
 	Notices io.Writer
+	// Users says what checking a password costs; zero is right for service.
+	Users auth.HashParams
 }
 
 // Daemon is all the parts of a running Twinlun.
@@ -95,7 +98,7 @@ func (d *Daemon) openUsers(context.Context) (err error) {
 	if d.cert, err = certificate(d.cfg, time.Now()); err != nil {
 		return err
 	}
-	if d.users, err = auth.Open(UsersFile(d.cfg.DataDir), auth.Config{Logger: d.log}); err != nil {
+	if d.users, err = auth.Open(UsersFile(d.cfg.DataDir), auth.Config{Logger: d.log, Hash: d.options.Users}); err != nil {
 		return err
 	}
 	return bootstrapUsers(d.users, d.cfg.DataDir, d.options.Notices)

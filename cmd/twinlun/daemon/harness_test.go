@@ -18,6 +18,7 @@ import (
 	"twinlun/cim"
 	"twinlun/cim/mof"
 	"twinlun/schemas"
+	"twinlun/wsman/auth"
 	"twinlun/wsman/client"
 )
 
@@ -48,6 +49,9 @@ func config(t testing.TB) Config {
 	return c
 }
 
+// cheap makes tests fast.
+func cheap() auth.HashParams { return auth.HashParams{MemoryKiB: 8, Time: 1, Parallelism: 1} }
+
 // running is a daemon that serves.
 type running struct {
 	*Daemon
@@ -63,7 +67,7 @@ func open(t *testing.T, c Config) (*running, error) {
 	r := &running{t: t, log: &buffer{}, notices: &buffer{}, served: make(chan error, 1)}
 	log, audit, err := NewLoggers(r.log, "info", "json")
 	require.NoError(t, err)
-	r.Daemon, err = Open(t.Context(), c, Options{Version: "1.2.3", Log: log, Audit: audit, Notices: r.notices})
+	r.Daemon, err = Open(t.Context(), c, Options{Version: "1.2.3", Log: log, Audit: audit, Notices: r.notices, Users: cheap()})
 	return r, err
 }
 
