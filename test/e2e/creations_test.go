@@ -28,7 +28,7 @@ type creation struct {
 func TestCreations(t *testing.T) {
 	l := newLab(t)
 	l.volumes(2<<20, "a", "b")
-	l.d.Must("volume", "expose", "a")
+	l.expose("a")
 	writeDisk(l, "a", 1<<20)
 	sources := l.refs("a", "b")
 	for method, rows := range map[string][]creation{
@@ -120,11 +120,11 @@ func pairs(l *lab, reply *cim.Reply) []*cim.Instance {
 		return out
 	}
 	for _, target := range memberPaths(l, reply.Out.Get("TargetGroup").(*cim.Path)) {
-		for _, in := range l.list("CIM_StorageSynchronized") {
-			if in.Get("SyncedElement").(*cim.Path).Key("DeviceID") == target.Key("DeviceID") {
-				out = append(out, in)
-			}
-		}
+		q := cim.AssociationQuery{Object: target, ResultClass: "CIM_StorageSynchronized", Role: "SyncedElement", References: true}
+		require.NoError(l.t, l.c.Associators(l.t.Context(), q, func(in *cim.Instance) error {
+			out = append(out, in)
+			return nil
+		}))
 	}
 	return out
 }
@@ -268,7 +268,7 @@ func TestJob(t *testing.T) {
 	l := newLab(t)
 	l.volumes(64<<20, "big1", "big2")
 	for _, v := range []string{"big1", "big2"} {
-		l.d.Must("volume", "expose", v)
+		l.expose(v)
 		writeDisk(l, v, 64<<20)
 	}
 	for method, reply := range map[string]*cim.Reply{

@@ -25,40 +25,33 @@ const (
 // volumes, each acknowledged before the next is sent, while group replicas are
 // made. Every replica set must hold a prefix of the sequence with no gap.
 func TestGroupReplicaIsOneInstant(t *testing.T) {
-	d := system.Start(t)
-	c := d.Client()
+	l := newLab(t)
 	sources := make([]string, instantVolumes)
 	for i := range sources {
 		sources[i] = fmt.Sprintf("src%d", i)
-		d.Must("volume", "create", sources[i], "--size", fmt.Sprint(instantBlock*instantBlocks), "--export")
 	}
-	paths, err := system.Volumes(t.Context(), c)
-	require.NoError(t, err)
-	var refs []cim.Value
-	for _, s := range sources {
-		refs = append(refs, paths[s])
-	}
+	l.volumes(instantBlock*instantBlocks, sources...)
+	l.expose(sources...)
+	refs := l.refs(sources...)
 
 	ctx, stop := context.WithCancel(t.Context())
 	var written atomic.Int64
 	ended := make(chan error, 1)
-	go func() { ended <- writeSequence(ctx, d, sources, &written) }()
+	go func() { ended <- writeSequence(ctx, l.d, sources, &written) }()
 
 	var sets []string
 	for i, syncType := range []int{7, 8, 7, 8, 7} {
 		waitFor(t, &written, int64(i+1)*150)
 		name := fmt.Sprintf("set%d", i)
-		reply, err := d.Invoke(t.Context(), c, "CIM_ReplicationService", "CreateGroupReplicaFromElements",
-			system.Arg("RelationshipName", name), system.Arg("SyncType", syncType), system.Arg("SourceElements", refs),
-			system.Arg("Consistency", 3), system.Arg("WaitForCopyState", 4))
-		require.NoError(t, err)
-		require.Contains(t, []cim.Value{uint64(0), uint64(4096)}, reply.Return, reply.Reason)
+		reply := l.create(createGroup, arg("RelationshipName", name), arg("SyncType", syncType), arg("SourceElements", refs),
+			arg("Consistency", 3), arg("WaitForCopyState", 4))
+		require.Contains(t, []cim.Value{uint64(done), uint64(started)}, reply.Return, reply.Reason)
 		sets = append(sets, name)
 	}
 	stop()
 	require.NoError(t, <-ended)
 	for _, name := range sets {
-		requirePrefix(t, d, name)
+		requirePrefix(l, name)
 	}
 }
 
@@ -91,13 +84,14 @@ func waitFor(t *testing.T, written *atomic.Int64, n int64) {
 }
 
 // requirePrefix reads a replica set and checks that it holds 1 .. n.
-func requirePrefix(t *testing.T, d *system.Daemon, set string) {
+func requirePrefix(l *lab, set string) {
+	t := l.t
 	t.Helper()
 	var numbers []uint64
 	for i := range instantVolumes {
 		name := fmt.Sprintf("%s_%d", set, i+1)
-		d.Must("volume", "expose", name)
-		disk, err := d.Disk(t.Context(), name)
+		l.expose(name)
+		disk, err := l.d.Disk(t.Context(), name)
 		require.NoError(t, err)
 		content := make([]byte, instantBlock*instantBlocks)
 		require.NoError(t, disk.ReadAt(t.Context(), content, 0))

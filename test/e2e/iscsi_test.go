@@ -102,10 +102,8 @@ func (h *host) same(volume, image string) {
 // exposed makes a volume that everybody reaches.
 func (h *host) exposed(names ...string) {
 	h.t.Helper()
-	for _, n := range names {
-		h.volumes(diskSize, n)
-		h.d.Must("volume", "expose", n)
-	}
+	h.volumes(diskSize, names...)
+	h.expose(names...)
 }
 
 func (h *host) identity() {
@@ -213,9 +211,7 @@ func (h *host) replicas() {
 	h.d.Must("replica", "create", "--type", "clone", "--source", "origin1", "--name", "clone1")
 	h.d.Must("replica", "create", "--type", "mirror", "--source", "origin1", "--name", "mirror1", "--wait", "synchronized")
 	h.write("origin1", now)
-	for _, v := range []string{"snapshot1", "clone1", "mirror1"} {
-		h.d.Must("volume", "expose", v)
-	}
+	h.expose("snapshot1", "clone1", "mirror1")
 	h.same("origin1", now)
 	h.same("snapshot1", then)
 	h.same("clone1", then)
@@ -240,7 +236,7 @@ func (h *host) restart() {
 	h.must("qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", image, h.d.DiskURL("kept2"))
 	h.lab.must(createGroup, arg("RelationshipName", "kept"), arg("SyncType", mirror), arg("SourceElements", h.refs("kept1", "kept2")), arg("WaitForCopyState", 4))
 	h.lab.must(createList, arg("SyncType", snapshot), arg("SourceElements", h.refs("kept1")), arg("ElementNames", "kept snapshot"))
-	h.d.Must("volume", "expose", "kept_1")
+	h.expose("kept_1")
 	before := h.lasting()
 	for name, end := range map[string]func(){"stop": h.d.Stop, "kill": h.d.Kill} {
 		end()

@@ -60,6 +60,15 @@ func (l *lab) volumes(size int, names ...string) {
 	}
 }
 
+// expose lets everybody reach volumes.
+func (l *lab) expose(names ...string) {
+	l.t.Helper()
+	for _, ref := range l.refs(names...) {
+		reply := l.call("TWINLUN_ControllerConfigurationService", "ExposeVolume", arg("Volume", ref))
+		require.EqualValues(l.t, done, reply.Return, reply.Reason)
+	}
+}
+
 // call invokes a method that may fail but must be answered.
 func (l *lab) call(class, method string, in ...cim.Arg) *cim.Reply {
 	l.t.Helper()

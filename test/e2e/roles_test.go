@@ -94,8 +94,8 @@ func TestNoRoom(t *testing.T) {
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "pools:\n- name: default\n  path: %s\n", dir), 0o600))
 	l := newLab(t, "--config", config)
 	l.volumes(64<<20, "full1", "full2")
+	l.expose("full1", "full2")
 	for _, v := range []string{"full1", "full2"} {
-		l.d.Must("volume", "expose", v)
 		writeDisk(l, v, 14<<20)
 	}
 	sources := l.refs("full1", "full2")
