@@ -156,12 +156,17 @@ func valueNumber(q cim.Qualifiers, name string) (uint64, error) {
 		return n, nil
 	}
 	keys, values := texts(q, "ValueMap"), texts(q, "Values")
+	var known []string // without ranges, such as those that are reserved
 	for i, v := range values {
-		if strings.EqualFold(v, name) && i < len(keys) {
+		if i >= len(keys) || strings.Contains(keys[i], "..") {
+			continue
+		}
+		if strings.EqualFold(v, name) {
 			return strconv.ParseUint(keys[i], 0, 64)
 		}
+		known = append(known, v)
 	}
-	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(values, ", "))
+	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(known, ", "))
 }
 
 func texts(q cim.Qualifiers, name string) []string {

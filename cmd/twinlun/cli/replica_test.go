@@ -63,17 +63,17 @@ func TestReplicaRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		"--type and --source are needed":         {2, []string{"--source", "db"}},
-		"--type and --source":                    {2, []string{"--type", "clone"}},
-		`--type: "copy" is none of`:              {2, []string{"--type", "copy", "--source", "db"}},
-		`--mode: "fast" is neither`:              {2, []string{"--type", "mirror", "--source", "db", "--mode", "fast"}},
-		`--wait: "done" is none of`:              {2, []string{"--type", "clone", "--source", "db", "--wait", "done"}},
-		"has one name":                           {2, []string{"--type", "clone", "--source", "db", "--group", "--name", "a,b"}},
-		`there is no volume "none"`:              {3, []string{"--type", "clone", "--source", "db,none"}},
-		`there is no volume "nothing"`:           {3, []string{"--type", "clone", "--source", "db", "--target", "nothing"}},
-		`there is no pool "p"`:                   {3, []string{"--type", "clone", "--source", "db", "--pool", "p"}},
-		"returned 1 (Not Supported)":             {1, []string{"--type", "mirror", "--source", "db", "--mode", "async"}},
-		"CreateListReplica returned 5 (Invalid ": {1, []string{"--type", "clone", "--source", "db", "--name", "log"}},
+		"--type and --source are needed": {2, []string{"--source", "db"}},
+		"--type and --source":            {2, []string{"--type", "clone"}},
+		`--type: "copy" is none of Mirror, Snapshot, Clone, TokenizedClone`: {2, []string{"--type", "copy", "--source", "db"}},
+		`--mode: "fast" is neither`:                                         {2, []string{"--type", "mirror", "--source", "db", "--mode", "fast"}},
+		`--wait: "done" is none of`:                                         {2, []string{"--type", "clone", "--source", "db", "--wait", "done"}},
+		"has one name":                                                      {2, []string{"--type", "clone", "--source", "db", "--group", "--name", "a,b"}},
+		`there is no volume "none"`:                                         {3, []string{"--type", "clone", "--source", "db,none"}},
+		`there is no volume "nothing"`:                                      {3, []string{"--type", "clone", "--source", "db", "--target", "nothing"}},
+		`there is no pool "p"`:                                              {3, []string{"--type", "clone", "--source", "db", "--pool", "p"}},
+		"returned 1 (Not Supported)":                                        {1, []string{"--type", "mirror", "--source", "db", "--mode", "async"}},
+		"CreateListReplica returned 5 (Invalid ":                            {1, []string{"--type", "clone", "--source", "db", "--name", "log"}},
 	} {
 		w.fails(c.code, says, append(create, c.args...)...)
 	}
