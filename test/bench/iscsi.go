@@ -49,14 +49,14 @@ func cpuLoads(l *lab) []load {
 	n := func(full int) int { return pick(l, full/4, full) }
 	stride := strideBlocks * 4096
 	return []load{
-		{name: "4 KiB read, depth 1", count: n(12000), depth: 1, size: 4096, step: stride},
-		{name: "4 KiB write, depth 1", count: n(12000), depth: 1, size: 4096, step: stride, write: true},
-		{name: "4 KiB read, depth 32", least: 2, count: n(60000), depth: 32, size: 4096, step: stride},
-		{name: "4 KiB write, depth 32", least: 2, count: n(60000), depth: 32, size: 4096, step: stride, write: true},
-		{name: "4 KiB random read, depth 32, goroutines", least: 2, count: n(60000), depth: 32, size: 4096, viaGo: true},
-		{name: "4 KiB random write, depth 32, goroutines", least: 2, count: n(60000), depth: 32, size: 4096, write: true, viaGo: true},
-		{name: "1 MiB sequential read, depth 16", least: 1, count: n(3000), depth: 16, size: mib, step: mib},
-		{name: "1 MiB sequential write, depth 16", least: 3, count: n(3000), depth: 16, size: mib, step: mib, write: true},
+		{name: "4 KiB read, depth 1", count: n(8000), depth: 1, size: 4096, step: stride},
+		{name: "4 KiB write, depth 1", count: n(8000), depth: 1, size: 4096, step: stride, write: true},
+		{name: "4 KiB read, depth 32", least: 2, count: n(40000), depth: 32, size: 4096, step: stride},
+		{name: "4 KiB write, depth 32", least: 2, count: n(40000), depth: 32, size: 4096, step: stride, write: true},
+		{name: "4 KiB random read, depth 32, goroutines", least: 2, count: n(40000), depth: 32, size: 4096, viaGo: true},
+		{name: "4 KiB random write, depth 32, goroutines", least: 2, count: n(40000), depth: 32, size: 4096, write: true, viaGo: true},
+		{name: "1 MiB sequential read, depth 16", least: 1, count: n(1200), depth: 16, size: mib, step: mib},
+		{name: "1 MiB sequential write, depth 16", least: 3, count: n(1200), depth: 16, size: mib, step: mib, write: true},
 	}
 }
 

@@ -64,6 +64,13 @@ func (w *writer) end() notes {
 	return notes{time.Since(w.since), w.noted}
 }
 
+// allAnswered says whether as many writes have ended since now as can be under
+// way: then those that were when it was called have, too, but for the unlucky.
+func (w *writer) allAnswered() func() (bool, error) {
+	before := len(w.end().times)
+	return func() (bool, error) { return len(w.end().times) >= before+2*writerDepth, nil }
+}
+
 // during is what happens in the next while.
 func (w *writer) during(ctx context.Context, d time.Duration) notes {
 	w.begin()
