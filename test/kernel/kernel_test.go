@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -105,15 +106,18 @@ type guest struct {
 func (g *guest) run(vm, script string, env ...string) {
 	g.t.Helper()
 	ctx, stop := context.WithCancel(g.t.Context())
-	defer stop()
 	cmd := exec.CommandContext(ctx, vm, "run", script)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
+	// All of it ends with the test: vm.sh, and the guest that it runs.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	in, err := cmd.StdinPipe()
 	require.NoError(g.t, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(g.t, err)
 	require.NoError(g.t, cmd.Start())
+	defer func() { stop(); _ = cmd.Wait() }()
 	g.follow(in, out)
 	require.NoError(g.t, cmd.Wait(), "the script failed in the guest")
 }

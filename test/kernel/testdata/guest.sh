@@ -72,7 +72,7 @@ step "snapshot under load"
     head -c 70000 /dev/urandom >/tmp/block
     md5sum </tmp/block | sed "s| -|  during$i|; s|   *|  |" >>/tmp/during
     dd if=/tmp/block of="/mnt/data/during$i" conv=fsync 2>/dev/null
-    echo $i >/tmp/written
+    echo $i >/tmp/next && mv /tmp/next /tmp/written
   done
 ) &
 writer=$!
