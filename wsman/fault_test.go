@@ -86,3 +86,8 @@ func TestFaultCauses(t *testing.T) {
 	require.Equal(t, "internal error", InternalError(cause).Error())
 	require.Equal(t, "100% of it", QuotaLimit("100% of it").Error(), "no format without arguments")
 }
+
+func TestInternal(t *testing.T) {
+	require.True(t, InternalError(errors.New("disk")).Internal())
+	require.False(t, InvalidEnumerationContext("gone").Internal(), "a Receiver fault that the client caused")
+}

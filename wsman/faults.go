@@ -153,6 +153,9 @@ func InternalError(err error) *Fault {
 	return management("InternalError", "", codeInternalError).receiver().fault("internal error", nil).With(err)
 }
 
+// Internal says whether the service itself has failed, and not a request.
+func (f *Fault) Internal() bool { return f.WSManCode == codeInternalError }
+
 // Failed is InternalError with words for the client: a failed operation for which
 // there is no better fault.
 func Failed(format string, args ...any) *Fault {

@@ -170,7 +170,7 @@ func (s *Server) logFault(rq *request, row action, f *wsman.Fault, err error) {
 		cause = err
 	}
 	log := s.config.Logger.Info
-	if f.Code == wsman.Receiver {
+	if f.Internal() {
 		log = s.config.Logger.Error
 	}
 	log("wsman: fault", "action", row.name, "fault", resultOf(f), "reason", f.Error(), "cause", cause,
