@@ -44,7 +44,7 @@ func (m *making) putRequest(tx store.Tx) (request, error) {
 		return request{}, tx.Delete(bucketRequests, m.req.ID)
 	}
 	j, err := m.s.jobs.Create(tx, job.Spec{
-		Name: m.jobName(), Owner: m.owner, Retain: m.p.settings.TimeBeforeRemoval, Affected: m.affected(),
+		Name: m.jobName(), Owner: m.owner, Affected: m.affected(),
 	})
 	if err != nil {
 		return request{}, err

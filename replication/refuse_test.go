@@ -113,7 +113,6 @@ func TestListRefusals(t *testing.T) {
 		{"consistency 1", func(r *ListRequest) { r.Consistency = 1 }, KindInvalid, "Consistency"},
 		{"consistency 4", func(r *ListRequest) { r.Consistency = 4 }, KindInvalid, "Consistency"},
 		{"priority", func(r *ListRequest) { r.Settings.CopyPriority = 5 }, KindInvalid, "ReplicationSettingData"},
-		{"retention", func(r *ListRequest) { r.Settings.TimeBeforeRemoval = -1 }, KindInvalid, "ReplicationSettingData"},
 		{"no sources", func(r *ListRequest) { r.Sources = nil }, KindInvalid, "SourceElements"},
 		{"too many sources", func(r *ListRequest) { r.Sources = long }, KindInvalid, "SourceElements"},
 		{"unknown source", func(r *ListRequest) { r.Sources = []VolumeRef{s.a, s.gone} }, KindInvalid, "SourceElements[1]"},
@@ -311,6 +310,10 @@ func TestVolumeRefusals(t *testing.T) {
 	s.refuses("delete what is exposed", KindInUse, "TheElement", del(s.t3))
 	s.refuses("resize a source", KindInUse, "Size", update(s.busy))
 	s.refuses("resize a target", KindInUse, "Size", update(s.taken))
+	s.refuses("make smaller", KindInvalid, "Size", func() error {
+		_, err := s.svc.UpdateVolume(context.Background(), s.a, func(v *pool.Volume) error { v.Size /= 2; return nil })
+		return err
+	})
 	s.refuses("resize what is claimed", KindInUse, "TheElement", update(s.claimed))
 	s.refuses("resize nothing", KindInvalid, "TheElement", update(s.gone))
 	s.refuses("create in no pool", KindInvalid, "InPool", create("p9", "x"))

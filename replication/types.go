@@ -96,7 +96,4 @@ type Settings struct {
 	ConsistentPointInTime bool `json:"consistentPointInTime,omitempty"`
 	// TargetReadOnly (ReadOnly 3) refuses host writes to the target.
 	TargetReadOnly bool `json:"targetReadOnly,omitempty"`
-	// TimeBeforeRemoval is how long a finished job of the operation is kept;
-	// 0 means the service's default.
-	TimeBeforeRemoval time.Duration `json:"timeBeforeRemoval,omitempty"`
 }

@@ -52,17 +52,21 @@ func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.
 		if err := f(v); err != nil {
 			return err
 		}
-		if v.Size == size {
-			return nil
-		}
-		return s.checkResize(ref, v.Name)
+		return s.checkResize(ref, size, v)
 	})
 	return v, s.failure("TheElement", err)
 }
 
-func (s *Service) checkResize(ref VolumeRef, name string) error {
+// checkResize refuses a new size of v, which had size bytes.
+func (s *Service) checkResize(ref VolumeRef, size int64, v *pool.Volume) error {
+	switch {
+	case v.Size == size:
+		return nil
+	case v.Size < size:
+		return Errorf(KindInvalid, "Size", "volume %s has %d bytes; it cannot be made smaller", v.Name, size)
+	}
 	for _, r := range s.book.recordsOf(ref) {
-		return Errorf(KindInUse, "Size", "volume %s is in %v %s; its size cannot change", name, r.Type, r.Name)
+		return Errorf(KindInUse, "Size", "volume %s is in %v %s; its size cannot change", v.Name, r.Type, r.Name)
 	}
 	return nil
 }

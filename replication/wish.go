@@ -114,11 +114,8 @@ const maxPriority = 4
 
 func (w *wish) checkSettings() error {
 	const param = "ReplicationSettingData"
-	switch {
-	case w.settings.CopyPriority > maxPriority:
+	if w.settings.CopyPriority > maxPriority {
 		return Errorf(KindInvalid, param, "CopyPriority %d is not one of 0 to 4", w.settings.CopyPriority)
-	case w.settings.TimeBeforeRemoval < 0:
-		return Errorf(KindInvalid, param, "TimeBeforeRemoval is negative")
 	}
 	return nil
 }
