@@ -121,6 +121,9 @@ func (p *LayerPool) open(ctx context.Context, cfg Config) error {
 	if err := p.load(ctx); err != nil {
 		return metaError("open pool "+p.name, err)
 	}
+	if err := p.adoptFolder(ctx); err != nil {
+		return err
+	}
 	return p.removeOrphans()
 }
 
@@ -131,8 +134,8 @@ func (p *LayerPool) removeOrphans() error {
 		return blockdev.Wrap(blockdev.KindIO, "list pool "+p.name, err)
 	}
 	for _, name := range names {
-		id, kind, _ := strings.Cut(name, ".")
-		if len(id) != layerIDDigits || kind != "data" && kind != "map" {
+		id, kind, ok := layerOf(name)
+		if !ok {
 			continue // not ours
 		}
 		n := p.tree.nodes[id]
