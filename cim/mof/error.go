@@ -14,6 +14,7 @@ type Pos struct {
 // At is the place itself; every declaration has it by embedding Pos.
 func (p Pos) At() Pos { return p }
 
+// String is file:line:column.
 func (p Pos) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
 
 // Error is a fault of a MOF text. Parse and Load join several with errors.Join.

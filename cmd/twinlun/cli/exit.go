@@ -36,6 +36,7 @@ type returnError struct {
 	meaning, reason string
 }
 
+// Error names the method, the code with its meaning, and the reason given.
 func (e returnError) Error() string {
 	s := fmt.Sprintf("%s returned %d", e.method, e.code)
 	if e.meaning != "" {

@@ -105,6 +105,7 @@ func fieldName(heading string) string {
 // size is a number of bytes: people read units, programs the number.
 type size uint64
 
+// String is the size in the largest unit, a power of 1024, that it has one of.
 func (s size) String() string {
 	names := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
 	v, i := float64(s), 0
