@@ -303,6 +303,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("r/head", []byte(`{"region":1048576,"seeded":true}`))
 	f.Add("r/head", []byte(`{"region":-1}`))
 	f.Add("r/p-0000001", make([]byte, 8))
+	f.Add("r/p00800100", []byte{}) // beyond the end, and empty
 	f.Add("r/p00000000", []byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 31, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		s := store.NewMem()

@@ -39,7 +39,7 @@ func (b *Bits) pageWords(i int64) []uint64 {
 // checkPage says whether p can be page i of the set.
 func (b *Bits) checkPage(i int64, p []byte) error {
 	words := int64(len(b.pageWords(i)))
-	fits := len(p)%8 == 0 && int64(len(p))/8 <= words
+	fits := words > 0 && len(p)%8 == 0 && int64(len(p))/8 <= words
 	if last := b.n - i*pageBits; fits && last < int64(len(p))*8 { // the last word is not full
 		fits = binary.LittleEndian.Uint64(p[len(p)-8:])>>(last%64) == 0
 	}
