@@ -53,6 +53,8 @@ type AssociationQuery struct {
 	ResultRole       string // property that refers to the result (not for references)
 	// References asks for the associations themselves instead of the far ends.
 	References bool
+	// Properties are those of the results that are to be shown; nil: all.
+	Properties []string
 }
 
 // EnumerateOptions narrow an enumeration.

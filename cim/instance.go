@@ -12,6 +12,7 @@ type Instance struct {
 	// Path names it; nil for embedded instances.
 	Path   *Path
 	values []Value
+	hidden []bool // by Index: not to be shown; nil: nothing is hidden
 }
 
 // NewInstance makes an instance whose properties have the class's defaults.
@@ -46,6 +47,21 @@ func (in *Instance) Set(name string, v Value) error {
 	in.values[p.Index] = cv
 	return nil
 }
+
+// Only is an instance that shows nothing but the properties whose Index is true in
+// shown; its values, which it shares with in, are the same.
+func (in *Instance) Only(shown []bool) *Instance {
+	out := *in
+	out.hidden = make([]bool, len(in.values))
+	for i := range out.hidden {
+		out.hidden[i] = i >= len(shown) || !shown[i] || in.Hidden(i)
+	}
+	return &out
+}
+
+// Hidden says whether the property with the given Index is not to be shown: the
+// client asked for others only.
+func (in *Instance) Hidden(i int) bool { return in.hidden != nil && in.hidden[i] }
 
 // Key is one key binding of a path.
 type Key struct {

@@ -52,3 +52,41 @@ type Associator interface {
 type Privileged interface {
 	MethodRole(method string) cim.Role
 }
+
+// Guarded says which role it takes to modify, create or delete an instance of the
+// class. Where it is absent that is cim.RoleOperator.
+type Guarded interface {
+	WriteRole() cim.Role
+}
+
+// Counter says how many instances Enumerate would yield, without making them.
+type Counter interface {
+	Count(ctx context.Context, ns string) (int, error)
+}
+
+// Finder lists the instances that have at least these keys, which are declared,
+// coerced, and not all of the class, where it can find them without going through
+// all; ok is false where it cannot, and nothing was yielded then. It may yield others
+// too: the caller compares.
+type Finder interface {
+	Find(ctx context.Context, ns string, keys []cim.Key, yield cim.Yield) (ok bool, err error)
+}
+
+// Modifier changes an instance. in is how it is now; changes are properties with
+// the qualifier Write, by their declared names, coerced, each once and each really
+// different. All of them are made, or none.
+type Modifier interface {
+	Modify(ctx context.Context, in *cim.Instance, changes []cim.PropertyValue) error
+}
+
+// Creator makes an instance. given are the properties that the client has set, by
+// their declared names, coerced, each once; the others are for the provider to say. It
+// returns the path of the new instance. StatusAlreadyExists where its keys are taken.
+type Creator interface {
+	Create(ctx context.Context, ns string, given []cim.PropertyValue) (*cim.Path, error)
+}
+
+// Deleter removes an instance whose path is complete.
+type Deleter interface {
+	Delete(ctx context.Context, p *cim.Path) error
+}

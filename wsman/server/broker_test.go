@@ -17,6 +17,11 @@ type fakeBroker struct {
 	invoke func(context.Context, *cim.Call) (*cim.Reply, error)
 	// each is called before every instance of an enumeration; nil for none.
 	each func(ctx context.Context, n int) error
+	// queries are the filters that are known, by their text.
+	queries   map[string]fakeFilter
+	uncounted bool // Count does not know
+
+	changes []cim.PropertyValue // that Modify made
 
 	mu        sync.Mutex // guards what follows
 	instances []*cim.Instance
@@ -99,8 +104,8 @@ func (b *fakeBroker) Enumerate(ctx context.Context, ns, class string, o cim.Enum
 }
 
 func (b *fakeBroker) each1(ctx context.Context, ns, class string, keep func(*cim.Instance) bool, yield cim.Yield) error {
-	b.count(1)
-	defer b.count(-1)
+	b.runs(1)
+	defer b.runs(-1)
 	c, err := b.Class(ns, class)
 	if err != nil {
 		return err
@@ -121,7 +126,7 @@ func (b *fakeBroker) each1(ctx context.Context, ns, class string, keep func(*cim
 	return ctx.Err()
 }
 
-func (b *fakeBroker) count(d int) {
+func (b *fakeBroker) runs(d int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.running += d

@@ -42,6 +42,9 @@ func WriteInstance(w *soap.Writer, prefix string, in *cim.Instance, o InstanceOp
 
 func (x emitter) properties(ns string, in *cim.Instance, depth int) {
 	for i, p := range in.Class.Properties {
+		if in.Hidden(i) {
+			continue
+		}
 		v := in.At(i)
 		if list, ok := v.([]cim.Value); ok {
 			x.list(ns, ofProperty(p), list, depth)
