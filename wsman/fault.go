@@ -31,7 +31,10 @@ type Fault struct {
 	CIM *cim.Error
 	// NotUnderstood lists the headers of a MustUnderstand fault.
 	NotUnderstood []QName
-	Err           error // for the log only
+	// Supported lists the filter dialects that are served, where one that is not
+	// was asked for.
+	Supported []string
+	Err       error // for the log only
 }
 
 // Error is the text for the client.

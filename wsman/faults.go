@@ -226,6 +226,12 @@ func FilterDialectUnavailable(format string, args ...any) *Fault {
 	return enumeration("FilterDialectRequestedUnavailable", 0x80338019).fault(format, args)
 }
 
+// PolymorphismUnsupported is PolymorphismModeNotSupported (DSP0227): a mode that is
+// unknown, or means nothing for what is enumerated.
+func PolymorphismUnsupported(format string, args ...any) *Fault {
+	return row{Sender, NSBinding, "PolymorphismModeNotSupported", ActionFaultWSMan, "", 0x80338137}.fault(format, args)
+}
+
 // EnumerationExpiration is InvalidExpirationTime of an enumeration.
 func EnumerationExpiration(format string, args ...any) *Fault {
 	return enumeration("InvalidExpirationTime", 0x80338016).fault(format, args)

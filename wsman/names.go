@@ -79,6 +79,13 @@ const (
 	ModeObjectAndEPR = "EnumerateObjectAndEPR"
 )
 
+// Values of b:PolymorphismMode (DSP0227); an absent mode is the first.
+const (
+	PolymorphismInclude = "IncludeSubClassProperties" // instances are as they are
+	PolymorphismExclude = "ExcludeSubClassProperties" // they show what the class asked for declares
+	PolymorphismNone    = "None"                      // subclasses have no part in it
+)
+
 // Selectors that are no keys (DSP0227 sections 5.3 and 7).
 const (
 	SelectorNamespace = "__cimnamespace"

@@ -1,6 +1,7 @@
 package soap
 
 import (
+	"cmp"
 	"strconv"
 
 	"twinlun/wsman"
@@ -88,10 +89,11 @@ func writeFaultCode(w *Writer, f *wsman.Fault) {
 }
 
 func writeFaultDetail(w *Writer, f *wsman.Fault, machine string) {
-	if f.Detail == "" && f.CIM == nil && f.WSManCode == 0 {
+	if f.Detail == "" && f.CIM == nil && f.WSManCode == 0 && len(f.Supported) == 0 {
 		return
 	}
 	w.Start("s", "Detail")
+	writeDialects(w, f)
 	if f.Detail != "" {
 		w.Element("w", "FaultDetail", f.Detail)
 	}
@@ -107,6 +109,20 @@ func writeFaultDetail(w *Writer, f *wsman.Fault, machine string) {
 		w.End()
 	}
 	w.End()
+}
+
+// writeDialects lists the filter dialects that are served, in the namespace of the
+// subcode (WS-Enumeration section 4.4).
+func writeDialects(w *Writer, f *wsman.Fault) {
+	prefix := faultPrefix(f.Subcode.Space)
+	for _, uri := range f.Supported {
+		w.Start(cmp.Or(prefix, "e"), "SupportedDialect")
+		if prefix == "" {
+			w.Namespace("e", f.Subcode.Space)
+		}
+		w.Text(uri)
+		w.End()
+	}
 }
 
 // writeCIMError writes the CIM_Error of a failed operation.
