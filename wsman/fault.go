@@ -110,6 +110,10 @@ func enumeration(subcode string, number uint32) row {
 	return row{Sender, NSEnumeration, subcode, ActionFaultEnumeration, "", number}
 }
 
+func eventing(subcode, detail string, number uint32) row {
+	return row{Sender, NSEventing, subcode, ActionFaultEventing, detail, number}
+}
+
 // receiver makes the fault the service's own.
 func (r row) receiver() row {
 	r.code = Receiver

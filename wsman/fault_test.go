@@ -52,6 +52,22 @@ func TestFaults(t *testing.T) {
 		"dialect":    {FilterDialectUnavailable("x"), Sender, NSEnumeration, "FilterDialectRequestedUnavailable", "", 2150858777},
 		"expires":    {EnumerationExpiration("x"), Sender, NSEnumeration, "InvalidExpirationTime", "", 2150858774},
 		"pull":       {EnumerationTimedOut("x"), Receiver, NSEnumeration, "TimedOut", "", 2150858780},
+		"mode":       {DeliveryModeUnavailable("x"), Sender, NSEventing, "DeliveryModeRequestedUnavailable", "", 2150858782},
+		"until":      {SubscriptionExpiration("x"), Sender, NSEventing, "InvalidExpirationTime", "", 2150858783},
+		"until type": {UnsupportedExpirationType("x"), Sender, NSEventing, "UnsupportedExpirationType", "", 2150858784},
+		"no filters": {FilteringNotSupported("x"), Sender, NSEventing, "FilteringNotSupported", "", 2150858785},
+		"language":   {FilteringUnavailable("", "x"), Sender, NSEventing, "FilteringRequestedUnavailable", "", 2150858786},
+		"no filter":  {FilteringUnavailable(DetailFiltering, "x"), Sender, NSEventing, "FilteringRequestedUnavailable", "FilteringRequired", 2150858831},
+		"source":     {SourceUnableToProcess("x"), Receiver, NSEventing, "EventSourceUnableToProcess", "", 2150858787},
+		"renew":      {UnableToRenew("x"), Receiver, NSEventing, "UnableToRenew", "", 2150858788},
+		"message":    {InvalidEventMessage("x"), Sender, NSEventing, "InvalidMessage", "", 2150858789},
+		"query":      {CannotProcessEventFilter("x"), Sender, wsmanNS, "CannotProcessFilter", "", 2150859042},
+		"bookmark":   {InvalidBookmark("", "x"), Sender, wsmanNS, "InvalidBookmark", "", 2150858808},
+		"too late":   {InvalidBookmark(DetailExpired, "x"), Sender, wsmanNS, "InvalidBookmark", "Expired", 2150858832},
+		"refused":    {DeliveryRefused("x"), Receiver, wsmanNS, "DeliveryRefused", "", 2150858804},
+		"authorize":  {UnsupportedFeature(DetailAuthorization, "x"), Sender, wsmanNS, "UnsupportedFeature", "AuthorizationMode", 2150858852},
+		"addressing": {UnsupportedFeature(DetailAddressingMode, "x"), Sender, wsmanNS, "UnsupportedFeature", "AddressingMode", 2150858870},
+		"token":      {UnsupportedFeature(DetailSecurityToken, "x"), Sender, wsmanNS, "UnsupportedFeature", "FormatSecurityToken", 2150858867},
 		"understand": {NotUnderstood([]QName{{"a", "b"}}), MustUnderstand, "", "", "", 2150858768},
 		"version":    {SOAPVersion("x"), VersionMismatch, "", "", "", 2150858765},
 	} {
@@ -68,6 +84,8 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, ActionFaultWSMan, f.Action, name)
 		case NSEnumeration:
 			require.Equal(t, ActionFaultEnumeration, f.Action, name)
+		case NSEventing:
+			require.Equal(t, ActionFaultEventing, f.Action, name)
 		default:
 			require.Equal(t, ActionFaultTransfer, f.Action, name)
 		}

@@ -49,6 +49,10 @@ const (
 	DetailFiltering        = "FilteringRequired"
 	DetailInsecureAddress  = "InsecureAddress"
 	DetailFormatMismatch   = "FormatMismatch"
+	DetailAuthorization    = "AuthorizationMode"
+	DetailSecurityToken    = "FormatSecurityToken"
+
+	DetailExpired = "Expired" // of bookmarks
 )
 
 // Numbers of faults, as Windows has them (ERROR_WSMAN_* of winerror.h). The ones
@@ -96,6 +100,7 @@ func featureNumbers() map[string]uint32 {
 		DetailMaxEnvelope: 0x8033806E, DetailEnvelopePolicy: 0x8033806F, DetailFiltering: 0x80338070,
 		DetailInsecureAddress: 0x80338071, DetailFormatMismatch: 0x80338072, DetailFragment: 0x80338077,
 		DetailMaxElements: 0x8033811D, DetailInvalidResource: 0x80338138,
+		DetailAuthorization: 0x80338064, DetailAddressingMode: 0x80338076, DetailSecurityToken: 0x80338073,
 	}
 }
 
@@ -254,4 +259,65 @@ func NotUnderstood(headers []QName) *Fault {
 func SOAPVersion(format string, args ...any) *Fault {
 	f := row{VersionMismatch, "", "", ActionFaultAddressing, "", 0x8033800D}.fault(format, args)
 	return f
+}
+
+// DeliveryModeUnavailable is DeliveryModeRequestedUnavailable of a subscription.
+func DeliveryModeUnavailable(format string, args ...any) *Fault {
+	return eventing("DeliveryModeRequestedUnavailable", "", 0x8033801E).fault(format, args)
+}
+
+// SubscriptionExpiration is InvalidExpirationTime of a subscription.
+func SubscriptionExpiration(format string, args ...any) *Fault {
+	return eventing("InvalidExpirationTime", "", 0x8033801F).fault(format, args)
+}
+
+// UnsupportedExpirationType refuses an expiration of a kind that is not served.
+func UnsupportedExpirationType(format string, args ...any) *Fault {
+	return eventing("UnsupportedExpirationType", "", 0x80338020).fault(format, args)
+}
+
+// FilteringNotSupported refuses every filter of a subscription.
+func FilteringNotSupported(format string, args ...any) *Fault {
+	return eventing("FilteringNotSupported", "", 0x80338021).fault(format, args)
+}
+
+// FilteringUnavailable is FilteringRequestedUnavailable of a subscription: the
+// dialect is not served, or with DetailFiltering a filter is missing.
+func FilteringUnavailable(detail, format string, args ...any) *Fault {
+	n := detailed(map[string]uint32{DetailFiltering: 0x8033804F}, detail, 0x80338022)
+	return eventing("FilteringRequestedUnavailable", detail, n).fault(format, args)
+}
+
+// SourceUnableToProcess is EventSourceUnableToProcess: what was subscribed to
+// sends no events.
+func SourceUnableToProcess(format string, args ...any) *Fault {
+	return eventing("EventSourceUnableToProcess", "", 0x80338023).receiver().fault(format, args)
+}
+
+// UnableToRenew refuses to renew a subscription.
+func UnableToRenew(format string, args ...any) *Fault {
+	return eventing("UnableToRenew", "", 0x80338024).receiver().fault(format, args)
+}
+
+// InvalidEventMessage is InvalidMessage: a message about a subscription is wrong.
+func InvalidEventMessage(format string, args ...any) *Fault {
+	return eventing("InvalidMessage", "", 0x80338025).fault(format, args)
+}
+
+// CannotProcessEventFilter refuses the filter of a subscription that is wrong or
+// too much.
+func CannotProcessEventFilter(format string, args ...any) *Fault {
+	return management("CannotProcessFilter", "", 0x80338122).fault(format, args)
+}
+
+// InvalidBookmark refuses a bookmark: it is none of this service, or with
+// DetailExpired what came after it is not known any more.
+func InvalidBookmark(detail, format string, args ...any) *Fault {
+	n := detailed(map[string]uint32{DetailExpired: 0x80338050}, detail, 0x80338038)
+	return management("InvalidBookmark", detail, n).fault(format, args)
+}
+
+// DeliveryRefused is what a receiver answers that takes no more events.
+func DeliveryRefused(format string, args ...any) *Fault {
+	return management("DeliveryRefused", "", 0x80338034).receiver().fault(format, args)
 }

@@ -49,10 +49,51 @@ const (
 	ActionGetStatus   = NSEnumeration + "/GetStatus"
 	ActionSubscribe   = NSEventing + "/Subscribe"
 	ActionUnsubscribe = NSEventing + "/Unsubscribe"
-	ActionAck         = nsActionBase + "Ack"
-	ActionEvent       = nsActionBase + "Event"
+
+	// Of subscriptions, whose enumeration has actions of the same names.
+	ActionRenewSubscription  = NSEventing + "/Renew"
+	ActionSubscriptionStatus = NSEventing + "/GetStatus"
 
 	ResponseSuffix = "Response"
+)
+
+// Actions of what an event source sends by itself, and of what it gets in answer
+// (DSP0226 section 10).
+const (
+	ActionEvent           = nsActionBase + "Event"
+	ActionEvents          = nsActionBase + "Events"
+	ActionHeartbeat       = nsActionBase + "Heartbeat"
+	ActionDroppedEvents   = nsActionBase + "DroppedEvents"
+	ActionAck             = nsActionBase + "Ack"
+	ActionSubscriptionEnd = NSEventing + "/SubscriptionEnd"
+)
+
+// Delivery modes of subscriptions (DSP0226 section 10.2.9).
+const (
+	DeliveryPush        = NSEventing + "/DeliveryModes/Push"
+	DeliveryPushWithAck = nsActionBase + "PushWithAck"
+	DeliveryEvents      = nsActionBase + "Events"
+	DeliveryPull        = nsActionBase + "Pull"
+)
+
+// BookmarkEarliest is the bookmark before everything that is still known (DSP0226
+// section 10.2.6).
+const BookmarkEarliest = nsActionBase + "bookmark/earliest"
+
+// Reasons of a SubscriptionEnd (WS-Eventing section 3.5).
+const (
+	EndDeliveryFailure = NSEventing + "/DeliveryFailure"
+	EndShuttingDown    = NSEventing + "/SourceShuttingDown"
+	EndCancelled       = NSEventing + "/SourceCanceling"
+)
+
+// Security profiles (DSP0226 annex C), and where the credentials of a delivery
+// are: the header IssuedTokens of WS-Trust with a token of WS-Security.
+const (
+	ProfileHTTPBasic  = nsActionBase + "secprofile/http/basic"
+	ProfileHTTPSBasic = nsActionBase + "secprofile/https/basic"
+	NSTrust           = "http://schemas.xmlsoap.org/ws/2005/02/trust"
+	NSSecurity        = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 )
 
 // Actions of faults, by the specification that names the subcode.
