@@ -30,6 +30,8 @@ func (r reader) value(d decl, es []*soap.Element) (cim.Value, error) {
 		return nil, errors.New("it is there more than once and is not an array")
 	case !d.array:
 		return r.scalar(d, es[0])
+	case len(es) == 1 && isNullArray(es[0]):
+		return nil, nil
 	case d.octets && len(es) == 1 && !soap.IsNil(es[0]):
 		return readOctets(es[0])
 	}
@@ -45,6 +47,13 @@ func (r reader) value(d decl, es []*soap.Element) (cim.Value, error) {
 		return nil, nil
 	}
 	return list, nil
+}
+
+// isNullArray says whether an element stands for a NULL array, in the manner of
+// Windows (see InstanceOptions.PreciseArrays).
+func isNullArray(e *soap.Element) bool {
+	v, _ := soap.Attr(e, wsman.NSMicrosoft, "IsNullArray")
+	return v == "1" || strings.EqualFold(v, "true")
 }
 
 // scalar reads one element. An empty one is NULL where the type has no empty text.

@@ -15,12 +15,17 @@ type InstanceOptions struct {
 	// Standalone declares xsi, cim, a and w on the instance, so that a client can
 	// cut it out of the message. Without it they must be declared around.
 	Standalone bool
+	// PreciseArrays marks NULL arrays with msftwinrm:IsNullArray, as clients ask for
+	// with the option UsePreciseArrays: without it an array of one NULL looks the same.
+	PreciseArrays bool
 }
 
 // emitter writes values; prefix is that of the resource URIs it writes.
 type emitter struct {
 	w      *soap.Writer
 	prefix string
+	// precise marks NULL arrays; the prefix msftwinrm must be declared.
+	precise bool
 }
 
 // WriteInstance writes an instance under its own class, whose URI is prefix and
@@ -36,7 +41,10 @@ func WriteInstance(w *soap.Writer, prefix string, in *cim.Instance, o InstanceOp
 		w.Namespace("w", wsman.NSWSMan)
 	}
 	w.Attr("xsi", "type", "p:"+in.Class.Name+"_Type")
-	emitter{w, prefix}.properties("p", in, 0)
+	if o.PreciseArrays {
+		w.Namespace("msftwinrm", wsman.NSMicrosoft)
+	}
+	emitter{w, prefix, o.PreciseArrays}.properties("p", in, 0)
 	w.End()
 }
 
@@ -50,8 +58,19 @@ func (x emitter) properties(ns string, in *cim.Instance, depth int) {
 			x.list(ns, ofProperty(p), list, depth)
 			continue
 		}
+		if v == nil && p.Array && x.precise {
+			x.nullArray(ns, p.Name)
+			continue
+		}
 		x.scalar(ns, p.Name, p.Type, v, depth)
 	}
+}
+
+func (x emitter) nullArray(ns, name string) {
+	x.w.Start(ns, name)
+	x.w.Attr("xsi", "nil", "true")
+	x.w.Attr("msftwinrm", "IsNullArray", "true")
+	x.w.End()
 }
 
 // value writes a value as one element, or as one for each entry.
@@ -153,7 +172,7 @@ func writeDatetime(w *soap.Writer, d cim.DateTime) {
 // outputs in the order of their declaration, then the result. References are
 // written without a wrapper.
 func WriteOutput(w *soap.Writer, classURI string, m *cim.Method, r *cim.Reply) {
-	x := emitter{w, prefixOf(classURI)}
+	x := emitter{w: w, prefix: prefixOf(classURI)}
 	w.Start("p", m.Name+"_OUTPUT")
 	w.Namespace("p", classURI)
 	for _, p := range m.Params {
@@ -168,7 +187,7 @@ func WriteOutput(w *soap.Writer, classURI string, m *cim.Method, r *cim.Reply) {
 // WriteInput writes the arguments of a method call to the class with that URI, in
 // the order of their declaration and without those that are NULL.
 func WriteInput(w *soap.Writer, classURI string, m *cim.Method, in cim.Args) {
-	x := emitter{w, prefixOf(classURI)}
+	x := emitter{w: w, prefix: prefixOf(classURI)}
 	w.Start("p", m.Name+"_INPUT")
 	w.Namespace("p", classURI)
 	for _, p := range m.Params {
