@@ -151,7 +151,10 @@ func TestDecodeWrongHeaders(t *testing.T) {
 		"two actions":      {`<a:Action>x</a:Action><a:Action>y</a:Action>`, "InvalidMessageInformationHeader", ""},
 		"empty action":     {`<a:Action> </a:Action>`, "InvalidMessageInformationHeader", ""},
 		"nameless":         {`<w:SelectorSet><w:Selector>x</w:Selector></w:SelectorSet>`, "InvalidSelectors", ""},
-		"two sets":         {`<w:SelectorSet/><w:SelectorSet/>`, "InvalidSelectors", ""},
+		"two sets":         {`<w:SelectorSet/><w:SelectorSet/>`, "InvalidMessageInformationHeader", ""},
+		"no reply address": {`<a:ReplyTo/>`, "InvalidMessageInformationHeader", ""},
+		"no fault address": {`<a:FaultTo><a:Address> </a:Address></a:FaultTo>`, "InvalidMessageInformationHeader", ""},
+		"long action":      {`<a:Action>urn:` + strings.Repeat("x", 2045) + `</a:Action>`, "EncodingLimit", "URILimitExceeded"},
 		"many selectors":   {`<w:SelectorSet>` + strings.Repeat(`<w:Selector Name="a">b</w:Selector>`, 65) + `</w:SelectorSet>`, "EncodingLimit", "SelectorLimit"},
 		"many options":     {`<w:OptionSet>` + strings.Repeat(`<w:Option Name="a">b</w:Option>`, 257) + `</w:OptionSet>`, "EncodingLimit", "OptionLimit"},
 	} {
@@ -194,7 +197,7 @@ func TestDecodeNotSOAP(t *testing.T) {
 		m, err := Decode([]byte(c.text), "", Limits{})
 		f, ok := errors.AsType[*wsman.Fault](err)
 		require.True(t, ok, name)
-		require.Nil(t, m, name)
+		require.Nil(t, m.Body, name)
 		require.Equal(t, c.notSOAP, errors.Is(err, ErrNotSOAP), name)
 		require.Equal(t, c.code, f.Code, name)
 		require.NotEmpty(t, f.Reason, name)

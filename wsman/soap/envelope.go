@@ -1,6 +1,7 @@
 package soap
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -12,7 +13,12 @@ type ResponseHeader struct {
 	Action    string
 	MessageID string
 	RelatesTo string // empty: left out, for an empty element stops Windows clients
-	To        string // empty: Anonymous
+	To        string // empty: the anonymous address
+	// Addressing is the version of WS-Addressing to write, as its namespace; empty
+	// is NSAddressing.
+	Addressing string
+	// Echo is header blocks as finished XML, see Echo.
+	Echo []byte
 	// Extra writes further header blocks, nil for none.
 	Extra func(*Writer)
 }
@@ -20,14 +26,16 @@ type ResponseHeader struct {
 // WriteEnvelope writes a whole answer. In the body the prefixes s, a, w, n, x, b,
 // cim and xsi are declared; nil leaves it empty.
 func WriteEnvelope(w *Writer, h ResponseHeader, body func(*Writer)) {
+	w.addressing = h.Addressing
 	startEnvelope(w)
 	w.Start("s", "Header")
 	w.Element("a", "Action", h.Action)
 	w.Element("a", "MessageID", h.MessageID)
-	w.Element("a", "To", anonymous(h.To))
+	w.Element("a", "To", w.anonymous(h.To))
 	if h.RelatesTo != "" {
 		w.Element("a", "RelatesTo", h.RelatesTo)
 	}
+	w.raw(h.Echo)
 	if h.Extra != nil {
 		h.Extra(w)
 	}
@@ -39,7 +47,7 @@ func WriteEnvelope(w *Writer, h ResponseHeader, body func(*Writer)) {
 func startEnvelope(w *Writer) {
 	w.Start("s", "Envelope")
 	w.Namespace("s", wsman.NSSOAP)
-	w.Namespace("a", wsman.NSAddressing)
+	w.Namespace("a", cmp.Or(w.addressing, wsman.NSAddressing))
 	w.Namespace("w", wsman.NSWSMan)
 	w.Namespace("n", wsman.NSEnumeration)
 	w.Namespace("x", wsman.NSTransfer)
@@ -155,7 +163,7 @@ func WriteEPR(w *Writer, e wsman.EPR) {
 // WriteEPRContent writes what is in an endpoint reference, for where the element
 // around it is another: the parameters and properties that are references.
 func WriteEPRContent(w *Writer, e wsman.EPR) {
-	w.Element("a", "Address", anonymous(e.Address))
+	w.Element("a", "Address", w.anonymous(e.Address))
 	w.Start("a", "ReferenceParameters")
 	w.Element("w", "ResourceURI", e.ResourceURI)
 	if len(e.Selectors) > 0 {

@@ -11,7 +11,7 @@ import (
 // subcode, empty if it declares none.
 func faultPrefix(ns string) string {
 	switch ns {
-	case wsman.NSAddressing:
+	case wsman.NSAddressing, wsman.NSAddressing10:
 		return "a"
 	case wsman.NSEnumeration:
 		return "n"
@@ -30,6 +30,7 @@ func faultPrefix(ns string) string {
 // not used. The detail has the URI of DSP0226, the CIM error of DSP0227 section 13
 // and the number that Windows clients look for. machine names this host to them.
 func WriteFault(w *Writer, h ResponseHeader, f *wsman.Fault, machine string) {
+	f = f.InAddressing(h.Addressing)
 	h.Action = f.Action
 	if h.Action == "" {
 		h.Action = wsman.ActionFaultWSMan
@@ -37,6 +38,7 @@ func WriteFault(w *Writer, h ResponseHeader, f *wsman.Fault, machine string) {
 	extra := h.Extra
 	h.Extra = func(w *Writer) {
 		writeNotUnderstood(w, f.NotUnderstood)
+		writeUpgrade(w, f)
 		if extra != nil {
 			extra(w)
 		}
@@ -68,6 +70,19 @@ func writeNotUnderstood(w *Writer, names []wsman.QName) {
 		}
 		w.End()
 	}
+}
+
+// writeUpgrade says which version of SOAP to use instead (SOAP 1.2 part 1 section
+// 5.4.7).
+func writeUpgrade(w *Writer, f *wsman.Fault) {
+	if f.Code != wsman.VersionMismatch {
+		return
+	}
+	w.Start("s", "Upgrade")
+	w.Start("s", "SupportedEnvelope")
+	w.Attr("", "qname", "s:Envelope")
+	w.End()
+	w.End()
 }
 
 func writeFaultCode(w *Writer, f *wsman.Fault) {

@@ -79,10 +79,12 @@ func TestLimitsAreExact(t *testing.T) {
 		not   string
 	}{
 		"depth":          {Limits{Depth: 7}, nest(5), nest(6)}, // within Envelope and Body
-		"elements":       {Limits{Elements: 8}, strings.Repeat("<a></a>", 5), strings.Repeat("<a/>", 6)},
+		"elements":       {Limits{Elements: 8}, "<a>" + strings.Repeat("<a></a>", 4) + "</a>", "<a>" + strings.Repeat("<a/>", 5) + "</a>"},
 		"attributes":     {Limits{Attributes: 4}, `<a b="" c='' d="" e=">"/>`, `<a b="" c="" d="" e="" f=""/>`},
 		"text":           {Limits{TextLen: 100}, "<a>" + strings.Repeat("x", 100) + "</a>", "<a>" + strings.Repeat("x", 101) + "</a>"},
 		"attribute text": {Limits{TextLen: 100}, `<a b="` + strings.Repeat("x", 100) + `"/>`, `<a b="` + strings.Repeat("x", 101) + `"/>`},
+		"name":           {Limits{}, "<" + strings.Repeat("n", maxName) + "/>", "<" + strings.Repeat("n", maxName+1) + "/>"},
+		"attribute name": {Limits{}, "<a " + strings.Repeat("n", maxName) + `="x"/>`, "<a " + strings.Repeat("n", maxName+1) + `="x"/>`},
 	} {
 		_, err := Decode(envelope("", c.fits), "", c.limit)
 		require.NoError(t, err, name)

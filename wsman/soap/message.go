@@ -53,23 +53,33 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Option is one option of a request's OptionSet. Names may occur more than once.
-type Option struct{ Name, Type, Value string }
+type Option struct {
+	Name, Type, Value string
+	// MustComply says that the client wants no answer that does not heed it.
+	MustComply bool
+}
 
 // Message is a decoded envelope. Texts are without the blanks around them. What is
 // absent is empty; whether it may be is for the caller to say.
 type Message struct {
-	Encoding    Encoding // to answer in
+	Encoding Encoding // to answer in
+	// Addressing is the version of WS-Addressing, as its namespace; empty where no
+	// header is of one.
+	Addressing  string
 	To          string
 	Action      string
 	MessageID   string
 	RelatesTo   string
 	ReplyTo     string // its address
+	FaultTo     string // its address
 	ResourceURI string
 	Selectors   []wsman.Selector
 	Options     []Option
 	// MaxEnvelopeSize is the largest answer the client takes, in bytes of the
 	// answer's encoding; 0 if it does not say.
 	MaxEnvelopeSize int64
+	// EnvelopePolicy is what shall become of events that are larger.
+	EnvelopePolicy string
 	// Timeout is w:OperationTimeout; 0 if it does not say.
 	Timeout time.Duration
 	Locale  string // xml:lang of w:Locale
@@ -77,6 +87,8 @@ type Message struct {
 	LocaleRequired bool
 	// Fragment says that there is a w:FragmentTransfer header.
 	Fragment bool
+	// RequestEPR says that the answer shall name the instance it is about.
+	RequestEPR bool
 	// NotUnderstood lists headers with mustUnderstand that this package does not
 	// read. A server faults on those that it does not know either.
 	NotUnderstood []wsman.QName

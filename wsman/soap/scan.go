@@ -108,11 +108,20 @@ func (s *scanner) instruction() error {
 	return s.skip("<?", "?>")
 }
 
+// maxName is the longest name of an element or attribute. Names are repeated in
+// answers.
+const maxName = 1024
+
 // startTag takes a start tag or an empty-element tag.
 func (s *scanner) startTag() error {
-	attrs := 0
+	attrs, name := 0, 1 // where the last name may have begun
 	for i := 1; i < len(s.rest); i++ {
+		if i-name > maxName {
+			return wsman.EncodingLimit("", "a name has more than %d bytes", maxName)
+		}
 		switch c := s.rest[i]; c {
+		case ' ', '\t', '\r', '\n', '=', '/':
+			name = i + 1
 		case '"', '\'':
 			n := bytes.IndexByte(s.rest[i+1:], c)
 			if n < 0 {
@@ -125,6 +134,7 @@ func (s *scanner) startTag() error {
 				return err
 			}
 			i += n + 1
+			name = i + 1
 		case '<':
 			return malformed("a tag within a tag")
 		case '>':

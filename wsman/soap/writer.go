@@ -16,6 +16,8 @@ type Writer struct {
 	buf   []byte
 	stack []span // the open elements, outermost first
 	open  bool   // the last start tag can still get attributes
+	// addressing is the version of WS-Addressing that the prefix a stands for.
+	addressing string
 }
 
 // span is where in the buffer the qualified name of an open element is.
@@ -23,7 +25,7 @@ type span struct{ from, to int32 }
 
 // Reset empties the writer and keeps its memory.
 func (w *Writer) Reset() {
-	w.buf, w.stack, w.open = w.buf[:0], w.stack[:0], false
+	w.buf, w.stack, w.open, w.addressing = w.buf[:0], w.stack[:0], false, ""
 }
 
 // Bytes is what was written, valid until the next write or Reset. Elements that
@@ -214,10 +216,17 @@ func escapeAt(s string, attr bool) (size int, with string) {
 // replacement stands for what XML cannot carry.
 const replacement = "\uFFFD"
 
-// anonymous is what an empty address means.
-func anonymous(address string) string {
-	if address == "" {
-		return wsman.Anonymous
+// anonymous is what an empty address means, and what the anonymous address is in
+// the version of WS-Addressing that is written.
+func (w *Writer) anonymous(address string) string {
+	if address == "" || wsman.IsAnonymous(address) {
+		return wsman.AnonymousOf(w.addressing)
 	}
 	return address
+}
+
+// raw writes what is XML already.
+func (w *Writer) raw(xml []byte) {
+	w.closeTag()
+	w.buf = append(w.buf, xml...)
 }
