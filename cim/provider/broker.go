@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"twinlun/cim"
 )
@@ -16,6 +17,9 @@ type Config struct {
 	// Namespaces that exist, in any spelling; every class of the schema is
 	// declared in each of them.
 	Namespaces []string
+	// Time is what CurrentDateTime() in queries asks; where it is nil such queries
+	// are refused.
+	Time func() time.Time
 }
 
 // Broker carries out the operations of DSP0223 on the classes of its providers.
@@ -23,6 +27,7 @@ type Config struct {
 // for the error of a context that ended and what a Yield returned.
 type Broker struct {
 	schema     *cim.Schema
+	time       func() time.Time
 	namespaces map[string]bool
 	entries    []*entry                // in the order of registration
 	serving    map[*cim.Class][]*entry // those of a class and its subclasses
@@ -38,7 +43,7 @@ type entry struct {
 // NewBroker checks that each provider's class exists, is concrete and is served
 // once, in namespaces that exist, and fails at the first that is not.
 func NewBroker(c Config) (*Broker, error) {
-	b := &Broker{schema: c.Schema, namespaces: nameSet(c.Namespaces), serving: map[*cim.Class][]*entry{}}
+	b := &Broker{schema: c.Schema, time: c.Time, namespaces: nameSet(c.Namespaces), serving: map[*cim.Class][]*entry{}}
 	for _, p := range c.Providers {
 		if err := b.register(p); err != nil {
 			return nil, err

@@ -1,0 +1,127 @@
+package provider
+
+import (
+	"context"
+
+	"twinlun/cim"
+	"twinlun/cim/query"
+)
+
+// retrieval is one query under way at one provider.
+type retrieval struct {
+	broker *Broker
+	entry  *entry
+	ns     string // canonical
+	query  *query.Select
+	yield  cim.Yield
+	given  map[string]bool // paths yielded already; nil: each comes once
+}
+
+// run looks up what the query fixes, and goes through all instances where that does
+// not find everything.
+func (r *retrieval) run(ctx context.Context) error {
+	sets, fixed := r.query.Keys(r.entry.class)
+	if !fixed || len(sets) > maxLookups {
+		return r.scan(ctx)
+	}
+	r.given = map[string]bool{}
+	for _, set := range sets {
+		complete, err := r.lookUp(ctx, set)
+		if err != nil {
+			return err
+		}
+		if !complete {
+			return r.scan(ctx)
+		}
+	}
+	return nil
+}
+
+func (r *retrieval) scan(ctx context.Context) error { return r.entry.enumerate(ctx, r.ns, r.visit) }
+
+// visit yields an instance that the query selects, once.
+func (r *retrieval) visit(in *cim.Instance) error {
+	if !r.query.Match(in) {
+		return nil
+	}
+	if r.given != nil {
+		key := in.Path.String()
+		if r.given[key] {
+			return nil
+		}
+		r.given[key] = true
+	}
+	return r.yield(r.query.Project(in))
+}
+
+// lookUp yields the instances with these keys; complete is false where there may be
+// others that only a scan finds.
+func (r *retrieval) lookUp(ctx context.Context, set query.KeySet) (complete bool, err error) {
+	keys, err := r.broker.canonicalKeys(ctx, r.here(set.Keys))
+	switch {
+	case isUnusable(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case len(keys) == len(r.entry.class.Keys):
+		return r.get(ctx, keys, set.Exact)
+	}
+	return r.find(ctx, keys, set.Exact)
+}
+
+// isUnusable says whether a reference among keys leads nowhere: to several
+// instances, or to a class without them. What has it is still found by comparing.
+func isUnusable(err error) bool {
+	switch cim.StatusOf(err) {
+	case cim.StatusInvalidParameter, cim.StatusInvalidClass, cim.StatusInvalidNamespace, cim.StatusNotSupported:
+		return true
+	}
+	return false
+}
+
+// here gives references among keys that have no namespace that of the query.
+func (r *retrieval) here(keys []cim.Key) []cim.Key {
+	for i, k := range keys {
+		if ref, ok := k.Value.(*cim.Path); ok && ref.Namespace == "" {
+			full := *ref
+			full.Namespace = r.ns
+			keys[i].Value = &full
+		}
+	}
+	return keys
+}
+
+// get takes the instance with all of the keys.
+func (r *retrieval) get(ctx context.Context, keys []cim.Key, exact bool) (complete bool, err error) {
+	g, ok := r.entry.provider.(Getter)
+	if !ok {
+		return false, nil
+	}
+	in, err := g.Get(ctx, &cim.Path{Namespace: r.ns, Class: r.entry.class.Name, Keys: keys})
+	switch {
+	case isNotFound(err):
+		return exact, nil
+	case err != nil:
+		return false, known(err)
+	}
+	return true, r.visit(in)
+}
+
+// find takes the instances with some of the keys.
+func (r *retrieval) find(ctx context.Context, keys []cim.Key, exact bool) (complete bool, err error) {
+	f, ok := r.entry.provider.(Finder)
+	if !ok {
+		return false, nil
+	}
+	found := false
+	var stop error
+	ok, err = f.Find(ctx, r.ns, keys, func(in *cim.Instance) error {
+		found = found || r.query.Match(in)
+		stop = r.visit(in)
+		return stop
+	})
+	if stop != nil {
+		return false, stop
+	}
+	return ok && (exact || found), known(err)
+}
