@@ -60,12 +60,19 @@ func (m message) windows() string {
 		`<p:SessionId s:mustUnderstand="false">uuid:91A8C559-19BC-4A5E-B99F-8A39CF77253E</p:SessionId>` +
 		`<p:OperationID s:mustUnderstand="false">uuid:29FC5235-DB5F-4E11-88FF-76577CF56273</p:OperationID>` +
 		`<p:SequenceId s:mustUnderstand="false">1</p:SequenceId>` + m.selectorSet("w") +
-		`<w:OptionSet xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">` +
+		m.windowsOptions() + timeout + m.headers + `</s:Header><s:Body>` + m.body + `</s:Body></s:Envelope>`
+}
+
+// windowsOptions are those that Windows always sends, unless there are others.
+func (m message) windowsOptions() string {
+	if strings.Contains(m.headers, "<w:OptionSet") {
+		return ""
+	}
+	return `<w:OptionSet xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">` +
 		`<w:Option Name="__MI_CallbackRegistration" Type="xs:int">11</w:Option>` +
 		`<w:Option Name="wmiarray:__MI_OPERATIONOPTIONS_CHANNELVALUE" Type="xs:unsignedInt">0</w:Option>` +
 		`<w:Option Name="wmiarray:__MI_OPERATIONOPTIONS_CHANNELVALUE" Type="xs:unsignedInt">1</w:Option>` +
-		`<w:Option Name="msftwinrm:UsePreciseArrays" Type="xs:boolean">true</w:Option></w:OptionSet>` +
-		timeout + m.headers + `</s:Header><s:Body>` + m.body + `</s:Body></s:Envelope>`
+		`<w:Option Name="msftwinrm:UsePreciseArrays" Type="xs:boolean">true</w:Option></w:OptionSet>`
 }
 
 // openwsman is a message as wsmancli writes it.
@@ -90,8 +97,16 @@ func (m message) omi() string {
 		`<a:Action>` + m.action + `</a:Action><w:MaxEnvelopeSize s:mustUnderstand="true">102400</w:MaxEnvelopeSize>` +
 		`<a:MessageID>uuid:46745F91-60D2-0006-0000-000000010000</a:MessageID><w:OperationTimeout>PT1M30S</w:OperationTimeout>` +
 		`<w:Locale xml:lang="en-us" s:mustUnderstand="false"/><p:DataLocale xml:lang="en-us" s:mustUnderstand="false"/>` +
-		`<w:OptionSet s:mustUnderstand="true"></w:OptionSet>` + m.selectorSet("w") + m.headers +
+		m.omiOptions() + m.selectorSet("w") + m.headers +
 		`</s:Header><s:Body>` + m.body + `</s:Body></s:Envelope>`
+}
+
+// omiOptions is the empty set that omicli sends, unless there is another.
+func (m message) omiOptions() string {
+	if strings.Contains(m.headers, "<w:OptionSet") {
+		return ""
+	}
+	return `<w:OptionSet s:mustUnderstand="true"></w:OptionSet>`
 }
 
 // families are the three ways to write a message.
