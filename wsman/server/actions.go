@@ -35,9 +35,9 @@ func actionTable(s *Server) (byURI map[string]action, invoke action) {
 		wsman.ActionEnd:       {name: "End", handle: s.handleEnd, bare: true},
 		wsman.ActionAckMS:     {name: "Acknowledge", handle: s.handleEnd, bare: true},
 
-		wsman.ActionPut:         {name: "Put", handle: s.handleUnserved},
-		wsman.ActionCreate:      {name: "Create", handle: s.handleUnserved},
-		wsman.ActionDelete:      {name: "Delete", handle: s.handleUnserved},
+		wsman.ActionPut:         {name: "Put", handle: s.handlePut, changes: true},
+		wsman.ActionCreate:      {name: "Create", handle: s.handleCreate, changes: true},
+		wsman.ActionDelete:      {name: "Delete", handle: s.handleDelete, changes: true},
 		wsman.ActionRenew:       {name: "Renew", handle: s.handleUnserved, bare: true},
 		wsman.ActionGetStatus:   {name: "GetStatus", handle: s.handleUnserved, bare: true},
 		wsman.ActionSubscribe:   {name: "Subscribe", handle: s.handleUnserved},

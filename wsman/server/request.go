@@ -70,8 +70,8 @@ func (rq *request) checkHeaders() error {
 		return wsman.EncodingLimit(wsman.DetailMinimumEnvelope, "MaxEnvelopeSize is less than %d", minEnvelope)
 	case m.LocaleRequired && !isEnglish(m.Locale):
 		return wsman.UnsupportedFeature(wsman.DetailLocale, "the only language is English")
-	case m.Fragment:
-		return wsman.UnsupportedFeature(wsman.DetailFragment, "fragments are not served")
+	case m.Fragment && !takesFragments(m.Action):
+		return wsman.UnsupportedFeature(wsman.DetailFragment, "fragments go with Get, Put, Create and Delete only")
 	}
 	return rq.checkOptions()
 }
@@ -93,7 +93,7 @@ func (rq *request) checkOptions() error {
 	for o := range soap.Children(soap.Child(rq.msg.Header, wsman.NSWSMan, "OptionSet")) {
 		must, _ := soap.Attr(o, "", "MustComply")
 		name, _ := soap.Attr(o, "", "Name")
-		if (must == "1" || strings.EqualFold(must, "true")) && !isClassOption(name) {
+		if (must == "1" || strings.EqualFold(must, "true")) && !isClassOption(name) && !isOption(name, wsman.OptionModified) && !isOption(name, wsman.OptionPreciseArrays) {
 			return wsman.InvalidOptions(wsman.DetailOptionsSupported, "the option %.100q is not known", name)
 		}
 	}

@@ -42,7 +42,8 @@ func TestHeaders(t *testing.T) {
 		{"unknown header to understand", replace(id, id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true">x</q:Blah>`), "s:MustUnderstand", ""},
 		{"locale", replace(`<w:Locale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<w:Locale xml:lang="de-DE" s:mustUnderstand="true"/>`), "w:UnsupportedFeature", "Locale"},
 		{"our locale", replace(`<w:Locale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<w:Locale xml:lang="en-GB" s:mustUnderstand="true"/>`), "", ""},
-		{"fragment", replace(id, id+`<w:FragmentTransfer s:mustUnderstand="true">Size</w:FragmentTransfer>`), "w:UnsupportedFeature", "FragmentLevelAccess"},
+		{"fragment", replace(id, id+`<w:FragmentTransfer s:mustUnderstand="true">Size</w:FragmentTransfer>`), "", ""},
+		{"fragment of an enumeration", strings.Replace(replace(id, id+`<w:FragmentTransfer s:mustUnderstand="true">Size</w:FragmentTransfer>`), wsman.ActionGet, wsman.ActionEnumerate, 1), "w:UnsupportedFeature", "FragmentLevelAccess"},
 		{"option to comply with", replace(`<w:Option Name="__MI_CallbackRegistration"`, `<w:Option MustComply="true" Name="__MI_CallbackRegistration"`), "w:InvalidOptions", "NotSupported"},
 		{"SOAP 1.1", strings.Replace(good, wsman.NSSOAP, wsman.NSSOAP11, 1), "s:VersionMismatch", ""},
 		{"unknown action", replace(wsman.ActionGet, "urn:do-it"), "a:ActionNotSupported", ""},
@@ -74,7 +75,7 @@ func TestMustUnderstandNamesTheHeader(t *testing.T) {
 
 func TestUnservedActions(t *testing.T) {
 	w := newWorld(t).withVolumes(1)
-	for _, action := range []string{wsman.ActionPut, wsman.ActionCreate, wsman.ActionDelete, wsman.ActionRenew, wsman.ActionGetStatus, wsman.ActionSubscribe, wsman.ActionUnsubscribe} {
+	for _, action := range []string{wsman.ActionRenew, wsman.ActionGetStatus, wsman.ActionSubscribe, wsman.ActionUnsubscribe} {
 		m := getVolume("V0")
 		m.action = action
 		r := w.fails(t, m.windows(), "a:ActionNotSupported")

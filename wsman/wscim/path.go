@@ -52,23 +52,32 @@ func SelectorsToPath(r wsman.Resource, set []wsman.Selector, env Env) (*cim.Path
 		return nil, wsman.InvalidResourceURI("%v", err).WithCIM(&cim.Error{Status: cim.StatusInvalidClass, Msg: err.Error()})
 	}
 	p := &cim.Path{Class: c.Name, Namespace: Namespace(r, set, env.Namespace)}
+	env.Namespace = p.Namespace
+	if p.Keys, err = SelectorsToKeys(c, set, env); err != nil {
+		return nil, err
+	}
+	return p, checkComplete(c, p)
+}
+
+// SelectorsToKeys are the keys of a class that are in a selector set, which may be not
+// all of them. The errors are *wsman.Fault.
+func SelectorsToKeys(c *cim.Class, set []wsman.Selector, env Env) ([]cim.Key, error) {
 	if err := checkSelectors(c, set); err != nil {
 		return nil, err
 	}
-	inner := env
-	inner.Namespace = p.Namespace
+	var keys []cim.Key
 	for _, k := range c.Keys {
 		s, ok := wsman.FindSelector(set, k.Name)
 		if !ok {
 			continue
 		}
-		v, err := keyValue(k, s, inner)
+		v, err := keyValue(k, s, env)
 		if err != nil {
 			return nil, err
 		}
-		p.Keys = append(p.Keys, cim.Key{Name: k.Name, Value: v})
+		keys = append(keys, cim.Key{Name: k.Name, Value: v})
 	}
-	return p, checkComplete(c, p)
+	return keys, nil
 }
 
 // Namespace is the namespace that a request or an endpoint reference is about: the
