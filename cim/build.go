@@ -1,6 +1,9 @@
 package cim
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Builder fills an instance and keeps the first error, so that its caller checks
 // once. It is for one goroutine and one instance.
@@ -16,6 +19,11 @@ func Build(c *Class) *Builder {
 		return &Builder{err: Internal(errors.New("instance of a class that is not in the schema"))}
 	}
 	return &Builder{in: NewInstance(c)}
+}
+
+// BuildLike begins an instance with the class and the values of another.
+func BuildLike(in *Instance) *Builder {
+	return &Builder{in: &Instance{Class: in.Class, values: slices.Clone(in.values)}}
 }
 
 // Set gives a property a value, as Instance.Set does. After an error it does

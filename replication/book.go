@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -14,12 +13,14 @@ import (
 // the store is.
 type book struct {
 	mu       sync.RWMutex
-	pairs    map[string]*pair
-	groups   map[string]Group
-	ties     map[string]GroupRelationship
+	pairs    shelf[*pair]
+	groups   shelf[Group]
+	ties     shelf[GroupRelationship]
 	requests map[string]request
-	of       map[VolumeRef]map[string]bool // pair IDs of a volume
-	to       map[VolumeRef]string          // the pair that a volume is the target of
+	of       index[VolumeRef]     // pairs of a volume
+	to       map[VolumeRef]string // the pair that a volume is the target of
+	memberOf index[VolumeRef]     // groups of a volume
+	tiedBy   index[string]        // group relationships of a group
 }
 
 // pair is one relationship at run time.
@@ -41,8 +42,9 @@ func newPair(r pairRecord) *pair { return &pair{id: r.ID, rec: r} }
 
 func newBook() *book {
 	return &book{
-		pairs: map[string]*pair{}, groups: map[string]Group{}, ties: map[string]GroupRelationship{},
-		requests: map[string]request{}, of: map[VolumeRef]map[string]bool{}, to: map[VolumeRef]string{},
+		pairs: newShelf[*pair](), groups: newShelf[Group](), ties: newShelf[GroupRelationship](),
+		requests: map[string]request{}, of: index[VolumeRef]{}, to: map[VolumeRef]string{},
+		memberOf: index[VolumeRef]{}, tiedBy: index[string]{},
 	}
 }
 
@@ -52,10 +54,10 @@ func (b *book) load(tx store.Tx) error {
 	defer b.mu.Unlock()
 	err := scan(tx, bucketPairs, func(_ string, r pairRecord) { b.addPairLocked(newPair(r)) })
 	if err == nil {
-		err = scan(tx, bucketGroups, func(id string, g Group) { b.groups[id] = g })
+		err = scan(tx, bucketGroups, func(_ string, g Group) { b.putGroupLocked(g) })
 	}
 	if err == nil {
-		err = scan(tx, bucketTies, func(id string, t GroupRelationship) { b.ties[id] = t })
+		err = scan(tx, bucketTies, func(_ string, t GroupRelationship) { b.putTieLocked(t) })
 	}
 	if err == nil {
 		err = scan(tx, bucketRequests, func(id string, r request) { b.requests[id] = r })
@@ -74,7 +76,7 @@ func (b *book) change(f func()) {
 func (b *book) setPercent(id string, percent uint16) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.pairs[id]
+	p := b.pairs.byID[id]
 	if p == nil || p.percent == percent {
 		return false
 	}
@@ -83,43 +85,57 @@ func (b *book) setPercent(id string, percent uint16) bool {
 }
 
 func (b *book) addPairLocked(p *pair) {
-	b.pairs[p.rec.ID] = p
+	b.pairs.put(p.rec.ID, p)
 	b.to[p.rec.Target] = p.rec.ID
-	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
-		if b.of[v] == nil {
-			b.of[v] = map[string]bool{}
-		}
-		b.of[v][p.rec.ID] = true
-	}
+	b.of.add(p.rec.ID, p.rec.Source, p.rec.Target)
 }
 
 func (b *book) dropPairLocked(id string) {
-	p := b.pairs[id]
+	p := b.pairs.byID[id]
 	if p == nil {
 		return
 	}
-	delete(b.pairs, id)
+	b.pairs.drop(id)
 	delete(b.to, p.rec.Target)
-	for _, v := range []VolumeRef{p.rec.Source, p.rec.Target} {
-		delete(b.of[v], id)
-		if len(b.of[v]) == 0 {
-			delete(b.of, v)
-		}
-	}
+	b.of.drop(id, p.rec.Source, p.rec.Target)
+}
+
+func (b *book) putGroupLocked(g Group) {
+	b.memberOf.drop(g.ID, b.groups.byID[g.ID].Members...)
+	b.groups.put(g.ID, g)
+	b.memberOf.add(g.ID, g.Members...)
+}
+
+func (b *book) dropGroupLocked(id string) {
+	b.memberOf.drop(id, b.groups.byID[id].Members...)
+	b.groups.drop(id)
+}
+
+func (b *book) putTieLocked(t GroupRelationship) {
+	old := b.ties.byID[t.ID]
+	b.tiedBy.drop(t.ID, old.Source, old.Target)
+	b.ties.put(t.ID, t)
+	b.tiedBy.add(t.ID, t.Source, t.Target)
+}
+
+func (b *book) dropTieLocked(id string) {
+	t := b.ties.byID[id]
+	b.ties.drop(id)
+	b.tiedBy.drop(id, t.Source, t.Target)
 }
 
 // pair finds a relationship's run-time part; nil if there is none.
 func (b *book) pair(id string) *pair {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.pairs[id]
+	return b.pairs.byID[id]
 }
 
 // record is a copy of a relationship's record.
 func (b *book) record(id string) (pairRecord, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	p := b.pairs[id]
+	p := b.pairs.byID[id]
 	if p == nil {
 		return pairRecord{}, false
 	}
@@ -145,23 +161,30 @@ func (p *pair) showLocked() pairRecord {
 
 // records lists all relationships by ID.
 func (b *book) records() []pairRecord {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return b.listLocked(slices.Sorted(maps.Keys(b.pairs)))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.listLocked(b.pairs.order())
+}
+
+// inOrder is the IDs of one kind of record.
+func inOrder[T any](b *book, s *shelf[T]) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return s.order()
 }
 
 // recordsOf lists those with v as source or target by ID.
 func (b *book) recordsOf(v VolumeRef) []pairRecord {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.listLocked(slices.Sorted(maps.Keys(b.of[v])))
+	return b.listLocked(b.of.of(v))
 }
 
 // recordTo finds the one with v as target.
 func (b *book) recordTo(v VolumeRef) (pairRecord, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	p := b.pairs[b.to[v]]
+	p := b.pairs.byID[b.to[v]]
 	if p == nil {
 		return pairRecord{}, false
 	}
@@ -178,7 +201,7 @@ func (b *book) recordsBy(ids []string) []pairRecord {
 func (b *book) listLocked(ids []string) []pairRecord {
 	l := make([]pairRecord, 0, len(ids))
 	for _, id := range ids {
-		if p := b.pairs[id]; p != nil {
+		if p := b.pairs.byID[id]; p != nil {
 			l = append(l, p.showLocked())
 		}
 	}
@@ -189,7 +212,7 @@ func (b *book) listLocked(ids []string) []pairRecord {
 func (b *book) group(id string) (Group, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	g, ok := b.groups[id]
+	g, ok := b.groups.byID[id]
 	g.Members = slices.Clone(g.Members)
 	return g, ok
 }
@@ -197,7 +220,7 @@ func (b *book) group(id string) (Group, bool) {
 func (b *book) tie(id string) (GroupRelationship, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	t, ok := b.ties[id]
+	t, ok := b.ties.byID[id]
 	t.Pairs = slices.Clone(t.Pairs)
 	return t, ok
 }
@@ -213,7 +236,7 @@ func (b *book) request(id string) (request, bool) {
 func (b *book) groupNamed(name string) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, g := range b.groups {
+	for _, g := range b.groups.byID {
 		if strings.EqualFold(g.Name, name) {
 			return true
 		}
@@ -224,7 +247,7 @@ func (b *book) groupNamed(name string) bool {
 func (b *book) tieNamed(name string) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, t := range b.ties {
+	for _, t := range b.ties.byID {
 		if strings.EqualFold(t.Name, name) {
 			return true
 		}
@@ -236,25 +259,18 @@ func (b *book) tieNamed(name string) bool {
 func (b *book) tiesOf(group string) []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	var l []string
-	for id, t := range b.ties {
-		if t.Source == group || t.Target == group {
-			l = append(l, id)
-		}
-	}
-	slices.Sort(l)
-	return l
+	return b.tiedBy.of(group)
 }
 
-// groupsOf lists the groups that have v as a member.
+// groupsOf lists the groups that have v as a member, by ID.
 func (b *book) groupsOf(v VolumeRef) []Group {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	var l []Group
-	for _, g := range b.groups {
-		if slices.Contains(g.Members, v) {
-			l = append(l, g)
-		}
+	for _, id := range b.memberOf.of(v) {
+		g := b.groups.byID[id]
+		g.Members = slices.Clone(g.Members)
+		l = append(l, g)
 	}
 	return l
 }

@@ -97,7 +97,7 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	require.Empty(t, w.svc.book.records())
 	require.Empty(t, w.svc.claims.held)
-	groups, err := w.svc.Groups(context.Background())
+	groups, err := listed(context.Background(), w.svc.EachGroup)
 	require.NoError(t, err)
 	require.Empty(t, groups)
 }

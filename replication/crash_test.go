@@ -82,7 +82,7 @@ func (w *world) isWhole(l []Relationship) {
 		require.Equal(w.t, w.read(r.Source), w.read(r.Target))
 	}
 	w.eventually("the end of all jobs", func() bool {
-		jobs, err := w.svc.Jobs(ctx)
+		jobs, err := listed(ctx, w.svc.EachJob)
 		require.NoError(w.t, err)
 		for _, j := range jobs {
 			if j.State != job.Completed {

@@ -236,6 +236,7 @@ func (m *making) showGroupsLocked() {
 	if g == nil {
 		return
 	}
-	b.groups[g.source.ID], b.groups[g.target.ID] = g.source, g.target
-	b.ties[g.id] = m.tie()
+	b.putGroupLocked(g.source)
+	b.putGroupLocked(g.target)
+	b.putTieLocked(m.tie())
 }

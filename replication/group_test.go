@@ -49,7 +49,7 @@ func TestGroupSnapshotInAllItsParts(t *testing.T) {
 	again, err := w.svc.GroupRelationship(ctx, tie.ID)
 	require.NoError(t, err)
 	require.Equal(t, tie.State, again.State)
-	ties, err := w.svc.GroupRelationships(ctx)
+	ties, err := listed(ctx, w.svc.EachGroupRelationship)
 	require.NoError(t, err)
 	require.Len(t, ties, 1)
 }
@@ -90,7 +90,7 @@ func TestGroupReplicaOfGivenGroups(t *testing.T) {
 			require.Equal(t, w.read(src[i]), w.read(dst[i]))
 		}
 		require.NoError(t, w.modify(OpDissolve, res.GroupRelationship))
-		groups, err := w.svc.Groups(ctx)
+		groups, err := listed(ctx, w.svc.EachGroup)
 		require.NoError(t, err)
 		require.Len(t, groups, 2, "groups that users made stay")
 	}
@@ -110,11 +110,11 @@ func TestGroupIsUnmadeAsAWhole(t *testing.T) {
 
 	res = w.group(GroupRequest{SyncType: pairstate.Clone, Sources: src, SourceGroupName: "kept", Wait: Wait{State: pairstate.Synchronized}})
 	require.NoError(t, w.modify(OpDetach, res.GroupRelationship))
-	groups, err := w.svc.Groups(ctx)
+	groups, err := listed(ctx, w.svc.EachGroup)
 	require.NoError(t, err)
 	require.Len(t, groups, 1)
 	require.Equal(t, "kept", groups[0].Name)
-	ties, err := w.svc.GroupRelationships(ctx)
+	ties, err := listed(ctx, w.svc.EachGroupRelationship)
 	require.NoError(t, err)
 	require.Empty(t, ties)
 	require.NoError(t, w.svc.DeleteVolume(ctx, res.Targets[0]))

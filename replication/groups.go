@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"twinlun/replication/store"
@@ -21,17 +20,14 @@ func noGroup(id string) *Error {
 	return Errorf(KindInvalid, "ReplicationGroup", "there is no group %s", id)
 }
 
-// Groups lists all groups by ID.
-func (s *Service) Groups(context.Context) ([]Group, error) {
-	s.book.mu.RLock()
-	defer s.book.mu.RUnlock()
-	l := make([]Group, 0, len(s.book.groups))
-	for _, id := range slices.Sorted(maps.Keys(s.book.groups)) {
-		g := s.book.groups[id]
-		g.Members = slices.Clone(g.Members)
-		l = append(l, g)
-	}
-	return l, nil
+// EachGroup calls f for the groups in the order of their IDs; see EachRelationship.
+func (s *Service) EachGroup(ctx context.Context, f func(Group) error) error {
+	return each(ctx, inOrder(s.book, &s.book.groups), s.book.group, f)
+}
+
+// GroupsOf lists the groups that have v as a member, by ID.
+func (s *Service) GroupsOf(_ context.Context, v VolumeRef) ([]Group, error) {
+	return s.book.groupsOf(v), nil
 }
 
 // CreateGroup makes a group of volumes of ours, in the order given; it may be
@@ -90,7 +86,7 @@ func (s *Service) putGroup(ctx context.Context, g Group) error {
 	defer s.groupsMu.Unlock()
 	err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return put(tx, bucketGroups, g.ID, g) })
 	if err == nil {
-		s.book.change(func() { s.book.groups[g.ID] = g })
+		s.book.change(func() { s.book.putGroupLocked(g) })
 	}
 	return err
 }
@@ -101,7 +97,7 @@ func (s *Service) dropGroup(ctx context.Context, id string) error {
 	defer s.groupsMu.Unlock()
 	err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Delete(bucketGroups, id) })
 	if err == nil {
-		s.book.change(func() { delete(s.book.groups, id) })
+		s.book.change(func() { s.book.dropGroupLocked(id) })
 	}
 	return err
 }

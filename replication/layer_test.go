@@ -128,7 +128,7 @@ func TestAllTypesOnLayers(t *testing.T) {
 	}, time.Minute, time.Millisecond)
 	_, err = r.svc.Modify(ctx, ModifyRequest{Operation: OpDissolve, ID: made[pairstate.Mirror].GroupRelationship})
 	require.NoError(t, err)
-	vols, err := r.svc.Volumes(ctx)
+	vols, err := listed(ctx, r.svc.EachVolume)
 	require.NoError(t, err)
 	require.Len(t, vols, 6)
 	for _, v := range vols {

@@ -41,7 +41,7 @@ func TestSnapshotsAreDoneAtOnce(t *testing.T) {
 	v, err = w.svc.Volume(context.Background(), res.Targets[1])
 	require.NoError(t, err)
 	require.Equal(t, "b-snapshot-1", v.Name)
-	jobs, err := w.svc.Jobs(context.Background())
+	jobs, err := listed(context.Background(), w.svc.EachJob)
 	require.NoError(t, err)
 	require.Empty(t, jobs)
 }
@@ -220,7 +220,7 @@ func TestWaitForCopyState(t *testing.T) {
 			if c.reached != 0 {
 				require.Equal(t, c.reached, w.state(res.Relationships[0]).Copy)
 			}
-			jobs, err := w.svc.Jobs(context.Background())
+			jobs, err := listed(context.Background(), w.svc.EachJob)
 			require.NoError(t, err)
 			require.Equal(t, c.job, len(jobs) == 1)
 		})

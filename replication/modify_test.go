@@ -249,7 +249,7 @@ func TestViews(t *testing.T) {
 	pools, err := s.svc.Pools(ctx)
 	require.NoError(t, err)
 	require.Equal(t, []string{"p0", "p1"}, []string{pools[0].Name, pools[1].Name})
-	vols, err := s.svc.Volumes(ctx)
+	vols, err := listed(ctx, s.svc.EachVolume)
 	require.NoError(t, err)
 	require.Equal(t, "elsewhere", vols[len(vols)-1].Name)
 	all, err := s.svc.Relationships(ctx)
@@ -262,7 +262,7 @@ func TestViews(t *testing.T) {
 	s.pools[1].setFault(func(op, _ string) error { return blockdev.Errorf(blockdev.KindIO, op, "injected") })
 	_, err = s.svc.Pools(ctx)
 	require.Equal(t, KindFailed, KindOf(err))
-	_, err = s.svc.Volumes(ctx)
+	_, err = listed(ctx, s.svc.EachVolume)
 	require.Equal(t, KindFailed, KindOf(err))
 	s.pools[1].setFault(nil)
 }

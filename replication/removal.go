@@ -166,13 +166,13 @@ func (r *removal) showLocked(b *book) {
 		b.dropPairLocked(rec.ID)
 	}
 	for id, t := range r.ties {
-		if delete(b.ties, id); t != nil {
-			b.ties[id] = *t
+		if b.dropTieLocked(id); t != nil {
+			b.putTieLocked(*t)
 		}
 	}
 	for id, g := range r.groups {
-		if delete(b.groups, id); g != nil {
-			b.groups[id] = *g
+		if b.dropGroupLocked(id); g != nil {
+			b.putGroupLocked(*g)
 		}
 	}
 }

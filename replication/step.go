@@ -161,7 +161,7 @@ func (s *Service) storePairs(ctx context.Context, recs []pairRecord, also func(s
 func (s *Service) showPairs(recs []pairRecord) {
 	s.book.change(func() {
 		for _, r := range recs {
-			if p := s.book.pairs[r.ID]; p != nil {
+			if p := s.book.pairs.byID[r.ID]; p != nil {
 				p.showNewLocked(r)
 			}
 		}

@@ -2,8 +2,6 @@ package replication
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"twinlun/blockdev/pool"
@@ -25,6 +23,35 @@ func (s *Service) Relationships(context.Context) ([]Relationship, error) {
 	return relationships(s.book.records()), nil
 }
 
+// EachRelationship calls f for the relationships that there are when it is called,
+// in the order of their IDs, each as it is when its turn comes; those that are gone
+// by then are left out. f may take its time and may call the Service. Its first
+// error ends the list and comes back, and so does that of ctx.
+func (s *Service) EachRelationship(ctx context.Context, f func(Relationship) error) error {
+	shown := func(id string) (Relationship, bool) {
+		r, ok := s.book.record(id)
+		return r.Relationship, ok
+	}
+	return each(ctx, inOrder(s.book, &s.book.pairs), shown, f)
+}
+
+// each calls f for what get finds of the ids.
+func each[T any](ctx context.Context, ids []string, get func(id string) (T, bool), f func(T) error) error {
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v, ok := get(id)
+		if !ok {
+			continue
+		}
+		if err := f(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RelationshipsOf lists those that have v as source or target, by ID.
 func (s *Service) RelationshipsOf(_ context.Context, v VolumeRef) ([]Relationship, error) {
 	return relationships(s.book.recordsOf(v)), nil
@@ -40,25 +67,32 @@ func relationships(recs []pairRecord) []Relationship {
 
 // GroupRelationship is one group relationship; KindInvalid if there is none.
 func (s *Service) GroupRelationship(_ context.Context, id string) (GroupRelationship, error) {
-	t, ok := s.book.tie(id)
+	t, ok := s.tie(id)
 	if !ok {
 		return t, gone(id)
 	}
-	return s.sum(t), nil
+	return t, nil
 }
 
-// GroupRelationships lists all group relationships by ID.
-func (s *Service) GroupRelationships(context.Context) ([]GroupRelationship, error) {
-	s.book.mu.RLock()
-	ids := slices.Sorted(maps.Keys(s.book.ties))
-	s.book.mu.RUnlock()
-	l := make([]GroupRelationship, 0, len(ids))
-	for _, id := range ids {
-		if t, ok := s.book.tie(id); ok {
-			l = append(l, s.sum(t))
-		}
-	}
-	return l, nil
+// EachGroupRelationship calls f for the group relationships in the order of their
+// IDs; see EachRelationship.
+func (s *Service) EachGroupRelationship(ctx context.Context, f func(GroupRelationship) error) error {
+	return each(ctx, inOrder(s.book, &s.book.ties), s.tie, f)
+}
+
+// GroupRelationshipsOf lists those that have a group as source or target, by ID.
+func (s *Service) GroupRelationshipsOf(ctx context.Context, group string) (l []GroupRelationship, err error) {
+	err = each(ctx, s.book.tiesOf(group), s.tie, func(t GroupRelationship) error {
+		l = append(l, t)
+		return nil
+	})
+	return l, err
+}
+
+// tie is one group relationship with what it has of its pairs.
+func (s *Service) tie(id string) (GroupRelationship, bool) {
+	t, ok := s.book.tie(id)
+	return s.sum(t), ok
 }
 
 // sum fills in what a group relationship has of its pairs.
@@ -121,8 +155,18 @@ func (s *Service) Pools(ctx context.Context) ([]pool.Info, error) {
 // Job is one job as it is now; job.ErrNotFound if there is none.
 func (s *Service) Job(ctx context.Context, id string) (job.Record, error) { return s.jobs.Get(ctx, id) }
 
-// Jobs lists all jobs in the order of their making.
-func (s *Service) Jobs(ctx context.Context) ([]job.Record, error) { return s.jobs.List(ctx) }
+// EachJob calls f for the jobs in the order of their making; see EachRelationship.
+func (s *Service) EachJob(ctx context.Context, f func(job.Record) error) error {
+	return s.jobs.Each(ctx, f)
+}
+
+// JobsOf lists the jobs that affect an element, in the order of their making.
+func (s *Service) JobsOf(ctx context.Context, e job.Element) ([]job.Record, error) {
+	return s.jobs.Affecting(ctx, e)
+}
+
+// CountJobs says how many jobs there are.
+func (s *Service) CountJobs(ctx context.Context) (int, error) { return s.jobs.Count(ctx) }
 
 // CancelJob asks a job to stop and undo what it had begun; it does not wait. A
 // job that makes relationships takes them apart and deletes the new targets,

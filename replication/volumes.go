@@ -3,8 +3,8 @@ package replication
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
-	"strings"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
@@ -105,20 +105,60 @@ func (s *Service) Volume(ctx context.Context, ref VolumeRef) (pool.Volume, error
 	return s.lookUp(ctx, ref, "Volume")
 }
 
-// Volumes lists the volumes of all pools by pool and name.
-func (s *Service) Volumes(ctx context.Context) ([]pool.Volume, error) {
-	var l []pool.Volume
-	for _, p := range s.cfg.Pools {
-		vols, err := p.List(ctx)
-		if err != nil {
-			return nil, s.failure("", err)
+// EachVolume calls f for the volumes of all pools in the order of their pools and
+// names; see EachRelationship.
+func (s *Service) EachVolume(ctx context.Context, f func(pool.Volume) error) error {
+	for _, name := range slices.Sorted(maps.Keys(s.pools)) {
+		var stop error
+		err := walk(ctx, s.pools[name], func(v pool.Volume) error {
+			if stop = ctx.Err(); stop == nil {
+				stop = f(v)
+			}
+			return stop
+		})
+		if stop != nil {
+			return stop
 		}
-		l = append(l, vols...)
+		if err != nil {
+			return s.failure("", err)
+		}
 	}
-	slices.SortStableFunc(l, func(a, b pool.Volume) int {
-		return cmp.Or(strings.Compare(a.Pool, b.Pool), strings.Compare(a.Name, b.Name))
-	})
-	return l, nil
+	return nil
+}
+
+// walk calls f for the volumes of one pool by name.
+func walk(ctx context.Context, p pool.Pool, f func(pool.Volume) error) error {
+	if w, ok := p.(pool.Walker); ok {
+		return w.Walk(ctx, f)
+	}
+	list, err := p.List(ctx)
+	for _, v := range list {
+		if err == nil {
+			err = f(v)
+		}
+	}
+	return err
+}
+
+// CountVolumes says how many volumes there are in all pools.
+func (s *Service) CountVolumes(ctx context.Context) (int, error) {
+	all := 0
+	for _, p := range s.cfg.Pools {
+		n, err := count(ctx, p)
+		if err != nil {
+			return 0, s.failure("", err)
+		}
+		all += n
+	}
+	return all, nil
+}
+
+func count(ctx context.Context, p pool.Pool) (int, error) {
+	if w, ok := p.(pool.Walker); ok {
+		return w.Count(ctx)
+	}
+	list, err := p.List(ctx)
+	return len(list), err
 }
 
 // openRaw opens a volume past its hooks.

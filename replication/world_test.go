@@ -378,3 +378,12 @@ func (p *fakePool) hold() gate {
 	})
 	return g
 }
+
+// listed is all that a list of the Service has.
+func listed[T any](ctx context.Context, each func(context.Context, func(T) error) error) (all []T, err error) {
+	err = each(ctx, func(v T) error {
+		all = append(all, v)
+		return nil
+	})
+	return all, err
+}

@@ -68,6 +68,16 @@ func (x *Exports) Exports(context.Context) ([]Export, error) {
 	return list, nil
 }
 
+// TargetOf is the name of the target of a volume, empty if it is not exposed.
+func (x *Exports) TargetOf(v VolumeRef) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if e := x.list[v]; e != nil {
+		return e.rec.Target
+	}
+	return ""
+}
+
 // Exposed says whether initiators may reach a volume, and how many sessions do
 // now.
 func (x *Exports) Exposed(v VolumeRef) (exposed bool, sessions int) {

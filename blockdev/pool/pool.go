@@ -129,6 +129,17 @@ type Namer interface {
 	Names(ctx context.Context) ([]string, error)
 }
 
+// Walker is what a Pool has that can list its volumes one by one. List tells them
+// otherwise.
+type Walker interface {
+	// Walk calls f for the volumes that are there when it is called, ordered by
+	// name, each as it is when its turn comes; those that are gone by then are left
+	// out. f may take its time and may call the pool. Walk ends with f's first error.
+	Walk(ctx context.Context, f func(Volume) error) error
+	// Count says how many volumes there are.
+	Count(ctx context.Context) (int, error)
+}
+
 // Pool is one place that holds volumes. All methods may be called at the same
 // time; each failure is a *blockdev.Error.
 type Pool interface {

@@ -2,6 +2,9 @@ package pool
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"twinlun/blockdev/layer"
 )
@@ -14,6 +17,9 @@ type tree struct {
 	nodes   map[string]*node
 	// due are the frozen layers with one child: they can be merged with it.
 	due map[string]struct{}
+	// order is the volumes by name, and never changed; nil: to be made anew. Only
+	// LayerPool.mu guards it.
+	order []VolumeID
 }
 
 // volume is a volume, and how it is in use.
@@ -186,7 +192,18 @@ func (t *tree) need(id string) *node {
 	return n
 }
 
+// sorted is the volumes by name.
+func (t *tree) sorted() []VolumeID {
+	if t.order == nil {
+		t.order = slices.SortedFunc(maps.Keys(t.volumes), func(a, b VolumeID) int {
+			return strings.Compare(t.volumes[a].rec.Name, t.volumes[b].rec.Name)
+		})
+	}
+	return t.order
+}
+
 func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
+	t.order = nil
 	v := t.volumes[id]
 	if v != nil {
 		delete(t.names, foldName(v.rec.Name))

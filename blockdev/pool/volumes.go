@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -192,21 +191,6 @@ func (p *LayerPool) lockTree(ctx context.Context, op string) error {
 		return blockdev.Wrap(blockdev.KindClosed, op, errClosed)
 	}
 	return nil
-}
-
-// List describes all volumes, ordered by name.
-func (p *LayerPool) List(ctx context.Context) ([]Volume, error) {
-	const op = "list volumes"
-	if err := p.lockTree(ctx, op); err != nil {
-		return nil, err
-	}
-	defer p.mu.Unlock()
-	out := make([]Volume, 0, len(p.tree.volumes))
-	for _, v := range p.tree.volumes {
-		out = append(out, p.describe(v))
-	}
-	slices.SortFunc(out, func(a, b Volume) int { return strings.Compare(a.Name, b.Name) })
-	return out, nil
 }
 
 // Names gives the names of all volumes; see Namer.

@@ -68,12 +68,17 @@ func (d *Dir) Close() error {
 	return err
 }
 
-// join is the path of a file; a name with a separator is refused.
+// join is the path of a file.
 func (d *Dir) join(name string) (string, error) {
+	return filepath.Join(d.path, name), checkName(name)
+}
+
+// checkName refuses a name with a separator.
+func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsRune(name, '/') {
-		return "", fmt.Errorf("file name %q: %w", name, os.ErrInvalid)
+		return fmt.Errorf("file name %q: %w", name, os.ErrInvalid)
 	}
-	return filepath.Join(d.path, name), nil
+	return nil
 }
 
 // Create makes the file with mode 0600.
@@ -125,13 +130,12 @@ func (d *Dir) SyncDir() error { return d.dir.Sync() }
 
 // Allocated is st_blocks in bytes.
 func (d *Dir) Allocated(name string) (int64, error) {
-	path, err := d.join(name)
-	if err != nil {
+	if err := checkName(name); err != nil {
 		return 0, err
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
-		return 0, &os.PathError{Op: "stat", Path: path, Err: err}
+	if err := unix.Fstatat(int(d.dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return 0, &os.PathError{Op: "stat", Path: filepath.Join(d.path, name), Err: err}
 	}
 	return st.Blocks * 512, nil
 }

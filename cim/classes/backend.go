@@ -18,21 +18,44 @@ type Replicator interface {
 	Modify(ctx context.Context, r replication.ModifyRequest) (jobID string, err error)
 }
 
-// Relationships shows what is replicated. Lists are ordered by ID and are
-// snapshots; a missing one is a KindInvalid error.
-type Relationships interface {
+// The methods named Each call f for what there is when they are called, in a stable
+// order, each as it is when its turn comes; what is gone by then is left out. f may
+// take its time, so no lock is held meanwhile. They end with the first error of f or
+// that of ctx. The methods named Of find what they give without going through all.
+
+// Pairs shows what is replicated, by ID. A missing one is a KindInvalid error.
+type Pairs interface {
 	Relationship(ctx context.Context, id string) (replication.Relationship, error)
-	Relationships(ctx context.Context) ([]replication.Relationship, error)
+	EachRelationship(ctx context.Context, f func(replication.Relationship) error) error
 	// RelationshipsOf lists those that have v as source or target.
 	RelationshipsOf(ctx context.Context, v replication.VolumeRef) ([]replication.Relationship, error)
+}
+
+// Ties is Pairs for groups.
+type Ties interface {
 	GroupRelationship(ctx context.Context, id string) (replication.GroupRelationship, error)
-	GroupRelationships(ctx context.Context) ([]replication.GroupRelationship, error)
+	EachGroupRelationship(ctx context.Context, f func(replication.GroupRelationship) error) error
+	// GroupRelationshipsOf lists those that have a group as source or target.
+	GroupRelationshipsOf(ctx context.Context, group string) ([]replication.GroupRelationship, error)
+}
+
+// Relationships shows what is replicated, one by one and in groups.
+type Relationships interface {
+	Pairs
+	Ties
+}
+
+// GroupReader shows replication groups, by ID.
+type GroupReader interface {
+	Group(ctx context.Context, id string) (replication.Group, error)
+	EachGroup(ctx context.Context, f func(replication.Group) error) error
+	// GroupsOf lists those that have v as a member.
+	GroupsOf(ctx context.Context, v replication.VolumeRef) ([]replication.Group, error)
 }
 
 // Groups keeps replication groups.
 type Groups interface {
-	Group(ctx context.Context, id string) (replication.Group, error)
-	Groups(ctx context.Context) ([]replication.Group, error)
+	GroupReader
 	CreateGroup(ctx context.Context, s replication.GroupSpec) (replication.Group, error)
 	// ModifyGroup adds or removes members; adding keeps the order given.
 	ModifyGroup(ctx context.Context, id string, add, remove []replication.VolumeRef) error
@@ -40,16 +63,22 @@ type Groups interface {
 	DeleteGroup(ctx context.Context, id string) error
 }
 
+// VolumeReader shows volumes.
+type VolumeReader interface {
+	Volume(ctx context.Context, v replication.VolumeRef) (pool.Volume, error)
+	// EachVolume goes by pool and name.
+	EachVolume(ctx context.Context, f func(pool.Volume) error) error
+	CountVolumes(ctx context.Context) (int, error)
+}
+
 // Volumes makes and removes volumes with regard to what is replicated: a volume
 // in a relationship or a group, exposed or open is KindInUse.
 type Volumes interface {
+	VolumeReader
 	CreateVolume(ctx context.Context, pool string, s pool.Spec) (pool.Volume, error)
 	// UpdateVolume is pool.Volumes.Update.
 	UpdateVolume(ctx context.Context, v replication.VolumeRef, f func(*pool.Volume) error) (pool.Volume, error)
 	DeleteVolume(ctx context.Context, v replication.VolumeRef) error
-	Volume(ctx context.Context, v replication.VolumeRef) (pool.Volume, error)
-	// Volumes lists those of all pools by pool and name.
-	Volumes(ctx context.Context) ([]pool.Volume, error)
 }
 
 // Pools shows the pools.
@@ -57,10 +86,18 @@ type Pools interface {
 	Pools(ctx context.Context) ([]pool.Info, error)
 }
 
-// Jobs shows and cancels jobs. A missing one is job.ErrNotFound.
-type Jobs interface {
+// JobReader shows jobs, by ID. A missing one is job.ErrNotFound.
+type JobReader interface {
 	Job(ctx context.Context, id string) (job.Record, error)
-	Jobs(ctx context.Context) ([]job.Record, error)
+	EachJob(ctx context.Context, f func(job.Record) error) error
+	// JobsOf lists those that affect an element.
+	JobsOf(ctx context.Context, e job.Element) ([]job.Record, error)
+	CountJobs(ctx context.Context) (int, error)
+}
+
+// Jobs shows and cancels jobs.
+type Jobs interface {
+	JobReader
 	// CancelJob asks a running job to stop; what it had begun is undone. It
 	// does not wait. A job that is done: job.ErrDone.
 	CancelJob(ctx context.Context, id string) error
@@ -77,4 +114,6 @@ type Exports interface {
 	Hide(ctx context.Context, v export.VolumeRef, initiators []string) error
 	Export(ctx context.Context, v export.VolumeRef) (export.Export, error)
 	Exports(ctx context.Context) ([]export.Export, error)
+	// TargetOf is the iSCSI name of the target of a volume, empty if there is none.
+	TargetOf(v export.VolumeRef) string
 }

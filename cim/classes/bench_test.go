@@ -50,17 +50,34 @@ func (c *crowd) RelationshipsOf(_ context.Context, v replication.VolumeRef) ([]r
 	return []replication.Relationship{c.pairs[n], c.pairs[(n+len(c.pairs)-1)%len(c.pairs)]}, nil
 }
 
+func (c *crowd) TargetOf(v export.VolumeRef) string { return c.exports[number(v.ID)].Target }
+
 func (c *crowd) GroupRelationship(_ context.Context, id string) (replication.GroupRelationship, error) {
 	var n int
 	_, err := fmt.Sscan(id, &n)
 	return c.ties[n], err
 }
 
+func (c *crowd) GroupRelationshipsOf(ctx context.Context, id string) ([]replication.GroupRelationship, error) {
+	var n int
+	_, err := fmt.Sscan(id, &n)
+	return []replication.GroupRelationship{c.ties[n], c.ties[(n+len(c.ties)-1)%len(c.ties)]}, err
+}
+
+func (c *crowd) GroupsOf(_ context.Context, v replication.VolumeRef) ([]replication.Group, error) {
+	return c.groups[number(v.ID):][:1], nil
+}
+
+func (c *crowd) JobsOf(_ context.Context, e job.Element) ([]job.Record, error) {
+	n := number(pool.VolumeID(e.ID))
+	return c.jobs[n : n+1], nil
+}
+
 func crowded(b *testing.B) *system {
 	c := newCrowd(10000)
 	cfg := testConfig(b, c.fake)
 	cfg.PoolNames = []string{"fast"}
-	cfg.Volumes, cfg.Exports, cfg.Relationships = c, c, c
+	cfg.Volumes, cfg.Exports, cfg.Relationships, cfg.Groups, cfg.Jobs = c, c, c, c, c
 	return &system{Broker: brokerOf(b, cfg), fake: c.fake, t: b, m: &model{Config: cfg}}
 }
 

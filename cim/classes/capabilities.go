@@ -51,7 +51,7 @@ const (
 )
 
 func replicationServiceCapabilities(r *registry) {
-	s := &source[string]{class: r.class(classCapabilities), list: only(idCapabilities), find: always(idCapabilities)}
+	s := &source[string]{class: r.class(classCapabilities), each: only(idCapabilities), find: always(idCapabilities)}
 	s.fill = func(b *cim.Builder, id string) {
 		var types []uint16
 		for _, t := range replicationTypes() {

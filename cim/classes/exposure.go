@@ -12,13 +12,16 @@ import (
 // scsiProtocolController shows the target of each exposed volume.
 func scsiProtocolController(r *registry) {
 	m := r.model
-	s := &source[export.Export]{class: r.class(classController), list: m.Exports.Exports, find: m.exportAt}
-	s.fill = func(b *cim.Builder, e export.Export) {
+	s := &source[export.Export]{class: r.class(classController), each: eachOf(m.Exports.Exports), find: m.exportAt}
+	s.same = func(b *cim.Builder) {
 		setHealthy(b)
-		m.setHosted(b, classController, "DeviceID", string(e.Volume.ID))
-		b.Set("Name", e.Target).Set("NameFormat", controllerISCSIName).Set("ElementName", e.Target).
-			Set("MaxUnitsControlled", 1).Set("InstallDate", cim.TimeValue(e.Created)).
-			Set("EnabledState", enabled).Set("RequestedState", noChange).
+		m.setHost(b, classController)
+		b.Set("NameFormat", controllerISCSIName).Set("MaxUnitsControlled", 1).
+			Set("EnabledState", enabled).Set("RequestedState", noChange)
+	}
+	s.fill = func(b *cim.Builder, e export.Export) {
+		b.Set("DeviceID", string(e.Volume.ID)).Set("Name", e.Target).Set("ElementName", e.Target).
+			Set("InstallDate", cim.TimeValue(e.Created)).
 			Set("TargetName", e.Target).Set("NumberOfSessions", e.Sessions)
 		if e.User != "" {
 			b.Set("ChapUser", e.User)
@@ -73,7 +76,7 @@ func protocolControllerForUnit(r *registry) {
 		return yield(link{near: m.controllerPath(e.Volume), far: m.volumePath(e.Volume.ID), set: set})
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Exports.Exports, func(e export.Export) error { return give(e, yield) })
+		return eachOf(m.Exports.Exports)(ctx, func(e export.Export) error { return give(e, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		id := m.deviceID(object, object.Class)
@@ -107,7 +110,7 @@ func portName(e export.Export) string { return e.Target + portSuffix }
 // iscsiProtocolEndpoint shows the target port of each target.
 func iscsiProtocolEndpoint(r *registry) {
 	m := r.model
-	s := &source[export.Export]{class: r.class(classEndpoint), list: m.Exports.Exports}
+	s := &source[export.Export]{class: r.class(classEndpoint), each: eachOf(m.Exports.Exports)}
 	s.find = func(ctx context.Context, p *cim.Path) (export.Export, error) {
 		name, _ := p.Key("Name").(string)
 		target, ok := strings.CutSuffix(name, portSuffix)
@@ -120,13 +123,16 @@ func iscsiProtocolEndpoint(r *registry) {
 		}
 		return export.Export{}, err
 	}
-	s.fill = func(b *cim.Builder, e export.Export) {
+	s.same = func(b *cim.Builder) {
 		setHealthy(b)
-		m.setHosted(b, classEndpoint, "Name", portName(e))
-		b.Set("NameFormat", "iSCSI Name").Set("ElementName", e.Target).
+		m.setHost(b, classEndpoint)
+		b.Set("NameFormat", "iSCSI Name").
 			Set("Identifier", portalGroup).Set("Role", roleTarget).Set("ConnectionType", connectionISCSI).
 			Set("ProtocolIFType", otherIFType).Set("OtherTypeDescription", "iSCSI").
-			Set("EnabledState", enabled).Set("RequestedState", noChange).
+			Set("EnabledState", enabled).Set("RequestedState", noChange)
+	}
+	s.fill = func(b *cim.Builder, e export.Export) {
+		b.Set("Name", portName(e)).Set("ElementName", e.Target).
 			Set("TargetName", e.Target).Set("PortalAddresses", m.Portals())
 	}
 	r.add(s)
@@ -135,7 +141,7 @@ func iscsiProtocolEndpoint(r *registry) {
 // storageHardwareID shows the initiators that are on the list of some volume.
 func storageHardwareID(r *registry) {
 	m := r.model
-	s := &source[string]{class: r.class("TWINLUN_StorageHardwareID"), list: m.initiators}
+	s := &source[string]{class: r.class("TWINLUN_StorageHardwareID"), each: eachOf(m.initiators)}
 	s.find = func(ctx context.Context, p *cim.Path) (string, error) {
 		name, ok := localID(p, idHardware)
 		known, err := m.initiators(ctx)
@@ -155,7 +161,7 @@ func storageHardwareID(r *registry) {
 func (m *model) initiators(ctx context.Context) ([]string, error) {
 	var all []string
 	seen := map[string]bool{}
-	err := each(ctx, m.Exports.Exports, func(e export.Export) error {
+	err := eachOf(m.Exports.Exports)(ctx, func(e export.Export) error {
 		for _, name := range e.Initiators {
 			if !seen[name] {
 				seen[name] = true

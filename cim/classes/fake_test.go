@@ -47,6 +47,14 @@ func (f *fake) called(method string) error {
 	return f.fails[method]
 }
 
+// listed yields the values that there are now.
+func listed[T any](f *fake, method string, all []T, yield func(T) error) error {
+	if err := f.called(method); err != nil {
+		return err
+	}
+	return inTurn(slices.Clone(all), yield)
+}
+
 func find[T any](list []T, match func(T) bool, absent error) (T, error) {
 	if i := slices.IndexFunc(list, match); i >= 0 {
 		return list[i], nil
@@ -116,8 +124,12 @@ func (f *fake) Volume(_ context.Context, ref replication.VolumeRef) (pool.Volume
 	return find(f.volumes, func(v pool.Volume) bool { return refOf(v) == ref }, noSuch("volume", string(ref.ID)))
 }
 
-func (f *fake) Volumes(context.Context) ([]pool.Volume, error) {
-	return slices.Clone(f.volumes), f.called("Volumes")
+func (f *fake) EachVolume(_ context.Context, yield func(pool.Volume) error) error {
+	return listed(f, "EachVolume", f.volumes, yield)
+}
+
+func (f *fake) CountVolumes(context.Context) (int, error) {
+	return len(f.volumes), f.called("CountVolumes")
 }
 
 func (f *fake) Pools(context.Context) ([]pool.Info, error) { return f.pools, f.called("Pools") }
@@ -127,8 +139,8 @@ func (f *fake) Relationship(_ context.Context, id string) (replication.Relations
 	return find(f.pairs, func(r replication.Relationship) bool { return r.ID == id }, noSuch("relationship", id))
 }
 
-func (f *fake) Relationships(context.Context) ([]replication.Relationship, error) {
-	return slices.Clone(f.pairs), f.called("Relationships")
+func (f *fake) EachRelationship(_ context.Context, yield func(replication.Relationship) error) error {
+	return listed(f, "EachRelationship", f.pairs, yield)
 }
 
 func (f *fake) RelationshipsOf(_ context.Context, v replication.VolumeRef) ([]replication.Relationship, error) {
@@ -146,8 +158,18 @@ func (f *fake) GroupRelationship(_ context.Context, id string) (replication.Grou
 	return find(f.ties, func(g replication.GroupRelationship) bool { return g.ID == id }, noSuch("group relationship", id))
 }
 
-func (f *fake) GroupRelationships(context.Context) ([]replication.GroupRelationship, error) {
-	return slices.Clone(f.ties), f.called("GroupRelationships")
+func (f *fake) EachGroupRelationship(_ context.Context, yield func(replication.GroupRelationship) error) error {
+	return listed(f, "EachGroupRelationship", f.ties, yield)
+}
+
+func (f *fake) GroupRelationshipsOf(_ context.Context, group string) ([]replication.GroupRelationship, error) {
+	var of []replication.GroupRelationship
+	for _, t := range f.ties {
+		if t.Source == group || t.Target == group {
+			of = append(of, t)
+		}
+	}
+	return of, f.called("GroupRelationshipsOf")
 }
 
 func (f *fake) Group(_ context.Context, id string) (replication.Group, error) {
@@ -157,8 +179,18 @@ func (f *fake) Group(_ context.Context, id string) (replication.Group, error) {
 	return find(f.groups, func(g replication.Group) bool { return g.ID == id }, noSuch("group", id))
 }
 
-func (f *fake) Groups(context.Context) ([]replication.Group, error) {
-	return slices.Clone(f.groups), f.called("Groups")
+func (f *fake) EachGroup(_ context.Context, yield func(replication.Group) error) error {
+	return listed(f, "EachGroup", f.groups, yield)
+}
+
+func (f *fake) GroupsOf(_ context.Context, v replication.VolumeRef) ([]replication.Group, error) {
+	var of []replication.Group
+	for _, g := range f.groups {
+		if slices.Contains(g.Members, v) {
+			of = append(of, g)
+		}
+	}
+	return of, f.called("GroupsOf")
 }
 
 func (f *fake) CreateGroup(_ context.Context, s replication.GroupSpec) (replication.Group, error) {
@@ -198,8 +230,20 @@ func (f *fake) Job(_ context.Context, id string) (job.Record, error) {
 	return find(f.jobs, func(j job.Record) bool { return j.ID == id }, job.ErrNotFound)
 }
 
-func (f *fake) Jobs(context.Context) ([]job.Record, error) {
-	return slices.Clone(f.jobs), f.called("Jobs")
+func (f *fake) EachJob(_ context.Context, yield func(job.Record) error) error {
+	return listed(f, "EachJob", f.jobs, yield)
+}
+
+func (f *fake) CountJobs(context.Context) (int, error) { return len(f.jobs), f.called("CountJobs") }
+
+func (f *fake) JobsOf(_ context.Context, e job.Element) ([]job.Record, error) {
+	var of []job.Record
+	for _, j := range f.jobs {
+		if slices.Contains(j.Affected, e) {
+			of = append(of, j)
+		}
+	}
+	return of, f.called("JobsOf")
 }
 
 func (f *fake) CancelJob(ctx context.Context, id string) error {
@@ -285,6 +329,12 @@ func (f *fake) Export(_ context.Context, v export.VolumeRef) (export.Export, err
 		return export.Export{}, err
 	}
 	return find(f.exports, func(e export.Export) bool { return e.Volume == v }, blockdev.Errorf(blockdev.KindNotFound, "export", "not exposed"))
+}
+
+func (f *fake) TargetOf(v export.VolumeRef) string {
+	_ = f.called("TargetOf")
+	e, _ := find(f.exports, func(e export.Export) bool { return e.Volume == v }, nil)
+	return e.Target
 }
 
 func (f *fake) Exports(context.Context) ([]export.Export, error) {

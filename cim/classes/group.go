@@ -11,7 +11,7 @@ import (
 func replicationGroup(r *registry) {
 	m := r.model
 	r.add(&source[replication.Group]{
-		class: r.class(classReplicationGroup), list: m.Groups.Groups, find: m.groupAt,
+		class: r.class(classReplicationGroup), each: m.Groups.EachGroup, find: m.groupAt,
 		fill: func(b *cim.Builder, g replication.Group) {
 			b.Set("InstanceID", idGroup+g.ID).Set("ElementName", g.Name).Set("Caption", g.Name).
 				Set("Persistent", g.Persistent).Set("DeleteOnEmptyElement", g.DeleteOnEmptyElement).
@@ -40,7 +40,7 @@ func hostedCollection(r *registry) {
 		return yield(link{near: m.systemPath(), far: groupPath(g.ID)})
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Groups.Groups, func(g replication.Group) error { return give(g, yield) })
+		return m.Groups.EachGroup(ctx, func(g replication.Group) error { return give(g, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
@@ -76,7 +76,7 @@ func orderedMemberOfCollection(r *registry) {
 		return nil
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Groups.Groups, func(g replication.Group) error { return giveAll(g, yield) })
+		return m.Groups.EachGroup(ctx, func(g replication.Group) error { return giveAll(g, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
@@ -87,13 +87,16 @@ func orderedMemberOfCollection(r *registry) {
 			}
 			return giveAll(g, yield)
 		case classStorageVolume:
-			id := m.deviceID(object, classStorageVolume)
-			return each(ctx, m.Groups.Groups, func(g replication.Group) error {
-				i := slices.IndexFunc(g.Members, func(v replication.VolumeRef) bool { return v.ID == id })
-				if i < 0 {
-					return nil
-				}
-				return give(g, i, yield)
+			v, err := m.volumeAt(ctx, object)
+			if err != nil {
+				return err
+			}
+			groups, err := m.Groups.GroupsOf(ctx, refOf(v))
+			if err != nil {
+				return err
+			}
+			return inTurn(groups, func(g replication.Group) error {
+				return give(g, slices.Index(g.Members, refOf(v)), yield)
 			})
 		}
 		return nil

@@ -9,7 +9,7 @@ import (
 
 func concreteJob(r *registry) {
 	m := r.model
-	s := &source[job.Record]{class: r.class(classConcreteJob), list: m.Jobs.Jobs, find: m.jobAt, fill: m.fillJob}
+	s := &source[job.Record]{class: r.class(classConcreteJob), each: m.Jobs.EachJob, count: m.Jobs.CountJobs, find: m.jobAt, fill: m.fillJob}
 	r.add(&service[job.Record]{
 		source: s, model: m, role: cim.RoleOperator, reading: []string{"GetError", "GetErrors"},
 		methods: map[string]method{

@@ -16,7 +16,7 @@ func owningJobElement(r *registry) {
 		return yield(link{near: m.servicePath(classReplicationSvc), far: jobPath(j.ID)})
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, yield) })
+		return m.Jobs.EachJob(ctx, func(j job.Record) error { return give(j, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
@@ -56,13 +56,21 @@ func affectedJobElement(r *registry) {
 		return nil
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, anyElement, yield) })
+		return m.Jobs.EachJob(ctx, func(j job.Record) error { return give(j, anyElement, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
 		case classStorageVolume, classReplicationGroup:
-			wanted := m.elementAt(object)
-			return each(ctx, m.Jobs.Jobs, func(j job.Record) error { return give(j, wanted, yield) })
+			e, err := m.elementAt(ctx, object)
+			if err != nil {
+				return err
+			}
+			jobs, err := m.Jobs.JobsOf(ctx, e)
+			if err != nil {
+				return err
+			}
+			wanted := func(other job.Element) bool { return other == e }
+			return inTurn(jobs, func(j job.Record) error { return give(j, wanted, yield) })
 		case classConcreteJob:
 			j, err := m.jobAt(ctx, object)
 			if err != nil {
@@ -77,14 +85,14 @@ func affectedJobElement(r *registry) {
 
 func anyElement(job.Element) bool { return true }
 
-// elementAt says of elements whether they are the volume or group at a path.
-func (m *model) elementAt(p *cim.Path) func(job.Element) bool {
-	kind, id := job.Volume, string(m.deviceID(p, classStorageVolume))
+// elementAt is the volume or group at a path as jobs name it.
+func (m *model) elementAt(ctx context.Context, p *cim.Path) (job.Element, error) {
 	if p.Class == classReplicationGroup {
-		kind = job.Group
-		id, _ = localID(p, idGroup)
+		id, _ := localID(p, idGroup)
+		return job.Element{Kind: job.Group, ID: id}, nil
 	}
-	return func(e job.Element) bool { return e.Kind == kind && e.ID == id }
+	v, err := m.volumeAt(ctx, p)
+	return job.Element{Kind: job.Volume, Pool: v.Pool, ID: string(v.ID)}, err
 }
 
 // elementPath is the path of what a job makes, nil for what is an association.

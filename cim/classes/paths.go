@@ -74,9 +74,9 @@ func (m *model) servicePath(class string) *cim.Path {
 		cim.Key{Name: "CreationClassName", Value: class})
 }
 
-// setHosted sets the keys of what the system hosts.
-func (m *model) setHosted(b *cim.Builder, class, key, value string) {
-	b.Set("SystemCreationClassName", classComputerSystem).Set("SystemName", m.System).Set("CreationClassName", class).Set(key, value)
+// setHost sets the keys that tell which system hosts an instance.
+func (m *model) setHost(b *cim.Builder, class string) {
+	b.Set("SystemCreationClassName", classComputerSystem).Set("SystemName", m.System).Set("CreationClassName", class)
 }
 
 func poolPath(name string) *cim.Path { return byInstanceID(classStoragePool, idPool+name) }

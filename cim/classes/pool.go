@@ -10,7 +10,7 @@ import (
 func storagePool(r *registry) {
 	m := r.model
 	r.add(&source[pool.Info]{
-		class: r.class(classStoragePool), list: m.Pools.Pools, find: m.poolAt,
+		class: r.class(classStoragePool), each: eachOf(m.Pools.Pools), find: m.poolAt,
 		fill: func(b *cim.Builder, p pool.Info) {
 			setHealthy(b)
 			b.Set("InstanceID", idPool+p.Name).Set("PoolID", p.Name).Set("ElementName", p.Name).Set("Name", p.Name).
@@ -61,13 +61,13 @@ func allocatedFromStoragePool(r *registry) {
 		return yield(link{near: poolPath(v.Pool), far: m.volumePath(v.ID), set: set})
 	}
 	a.all = func(ctx context.Context, yield links) error {
-		return each(ctx, m.Volumes.Volumes, func(v pool.Volume) error { return give(v, yield) })
+		return m.Volumes.EachVolume(ctx, func(v pool.Volume) error { return give(v, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
 		case classStoragePool:
 			name, _ := localID(object, idPool)
-			return each(ctx, m.Volumes.Volumes, func(v pool.Volume) error {
+			return m.Volumes.EachVolume(ctx, func(v pool.Volume) error {
 				if v.Pool != name {
 					return nil
 				}

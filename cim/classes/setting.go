@@ -26,7 +26,7 @@ func settings() []setting {
 func storageSetting(r *registry) {
 	r.add(&source[setting]{
 		class: r.class(classStorageSetting),
-		list:  func(context.Context) ([]setting, error) { return settings(), nil },
+		each:  func(_ context.Context, yield func(setting) error) error { return inTurn(settings(), yield) },
 		find: func(_ context.Context, p *cim.Path) (setting, error) {
 			id, _ := localID(p, idSetting)
 			for _, s := range settings() {

@@ -91,7 +91,7 @@ func (a *args) createUnnamed(ctx context.Context, in string, spec pool.Spec) (po
 // freeName makes up a name that no volume has.
 func (a *args) freeName(ctx context.Context) (string, error) {
 	taken := map[string]bool{}
-	err := each(ctx, a.Volumes.Volumes, func(v pool.Volume) error {
+	err := a.Volumes.EachVolume(ctx, func(v pool.Volume) error {
 		taken[strings.ToLower(v.Name)] = true
 		return nil
 	})

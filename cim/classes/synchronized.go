@@ -25,7 +25,7 @@ func (s *synchronized[T]) References(ctx context.Context, object *cim.Path, _ st
 	if err != nil {
 		return statusOf(err)
 	}
-	return s.each(ctx, values, yield)
+	return s.show(ctx, func(_ context.Context, f func(T) error) error { return inTurn(values, f) }, yield)
 }
 
 // shownPair is a replica pair with the name of the group relationship that it
@@ -38,7 +38,7 @@ type shownPair struct {
 // storageSynchronized shows the replica pairs.
 func storageSynchronized(r *registry) {
 	m := r.model
-	s := &source[shownPair]{class: r.class(classStorageSynced), list: m.shownPairs, find: m.shownPair, fill: m.fillPair}
+	s := &source[shownPair]{class: r.class(classStorageSynced), each: m.shownPairs, find: m.shownPair, fill: m.fillPair}
 	r.add(&synchronized[shownPair]{source: s, of: m.shownPairsOf})
 }
 
@@ -46,26 +46,26 @@ func storageSynchronized(r *registry) {
 func groupSynchronized(r *registry) {
 	m := r.model
 	s := &source[replication.GroupRelationship]{
-		class: r.class(classGroupSynced), list: m.Relationships.GroupRelationships, find: m.tieAt, fill: m.fillTie,
+		class: r.class(classGroupSynced), each: m.Relationships.EachGroupRelationship, find: m.tieAt, fill: m.fillTie,
 	}
 	r.add(&synchronized[replication.GroupRelationship]{source: s, of: m.tiesOf})
 }
 
-func (m *model) shownPairs(ctx context.Context) ([]shownPair, error) {
-	pairs, err := m.Relationships.Relationships(ctx)
-	if err != nil {
-		return nil, err
-	}
+// shownPairs looks up each group relationship once.
+func (m *model) shownPairs(ctx context.Context, yield func(shownPair) error) error {
 	names := map[string]string{}
-	err = each(ctx, m.Relationships.GroupRelationships, func(g replication.GroupRelationship) error {
-		names[g.ID] = g.Name
-		return nil
+	return m.Relationships.EachRelationship(ctx, func(r replication.Relationship) error {
+		name, known := names[r.Group]
+		if known {
+			return yield(shownPair{r, name})
+		}
+		p, err := m.show(ctx, r)
+		if err != nil {
+			return err
+		}
+		names[r.Group] = p.group
+		return yield(p)
 	})
-	shown := make([]shownPair, 0, len(pairs))
-	for _, p := range pairs {
-		shown = append(shown, shownPair{p, names[p.Group]})
-	}
-	return shown, err
 }
 
 func (m *model) shownPair(ctx context.Context, p *cim.Path) (shownPair, error) {
@@ -143,7 +143,7 @@ func (m *model) volumeKey(p *cim.Path, key string) pool.VolumeID {
 
 func (m *model) tieAt(ctx context.Context, p *cim.Path) (replication.GroupRelationship, error) {
 	source, target := m.groupKey(p, "SystemElement"), m.groupKey(p, "SyncedElement")
-	ties, err := m.Relationships.GroupRelationships(ctx)
+	ties, err := m.Relationships.GroupRelationshipsOf(ctx, target)
 	if err != nil {
 		return replication.GroupRelationship{}, err
 	}
@@ -173,13 +173,7 @@ func (m *model) tiesOf(ctx context.Context, object *cim.Path) ([]replication.Gro
 		return nil, nil
 	}
 	id, _ := localID(object, idGroup)
-	var of []replication.GroupRelationship
-	return of, each(ctx, m.Relationships.GroupRelationships, func(g replication.GroupRelationship) error {
-		if g.Source == id || g.Target == id {
-			of = append(of, g)
-		}
-		return nil
-	})
+	return m.Relationships.GroupRelationshipsOf(ctx, id)
 }
 
 // synchronization is the ID of the pair or group relationship that a parameter

@@ -26,15 +26,15 @@ func setHealthy(b *cim.Builder) {
 
 func computerSystem(r *registry) {
 	m := r.model
-	s := &source[string]{class: r.class(classComputerSystem), list: only(m.System), find: always(m.System)}
-	s.fill = func(b *cim.Builder, name string) {
+	s := &source[string]{class: r.class(classComputerSystem), each: only(m.System), find: always(m.System)}
+	s.same = func(b *cim.Builder) {
 		setHealthy(b)
-		b.Set("CreationClassName", classComputerSystem).Set("Name", name).Set("NameFormat", "Other").
-			Set("ElementName", name).Set("Caption", "Twinlun "+m.Version).
+		b.Set("CreationClassName", classComputerSystem).Set("NameFormat", "Other").Set("Caption", "Twinlun "+m.Version).
 			Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("Dedicated", []uint16{15}). // Block Server
 			Set("Roles", []string{"Storage replication endpoint"})
 	}
+	s.fill = func(b *cim.Builder, name string) { b.Set("Name", name).Set("ElementName", name) }
 	r.add(s)
 }
 
@@ -58,12 +58,13 @@ func hostedService(r *registry) {
 // methods that need a role.
 func newService(r *registry, class, caption string, role cim.Role, methods map[string]method) *service[string] {
 	m := r.model
-	s := &source[string]{class: r.class(class), list: only(class), find: always(class)}
-	s.fill = func(b *cim.Builder, name string) {
+	s := &source[string]{class: r.class(class), each: only(class), find: always(class)}
+	s.same = func(b *cim.Builder) {
 		setHealthy(b)
-		m.setHosted(b, class, "Name", name)
+		m.setHost(b, class)
 		b.Set("ElementName", caption).Set("Started", true).Set("EnabledState", enabled).Set("RequestedState", noChange).
 			Set("TimeOfLastStateChange", m.started)
 	}
+	s.fill = func(b *cim.Builder, name string) { b.Set("Name", name) }
 	return &service[string]{source: s, model: m, methods: methods, role: role}
 }

@@ -19,23 +19,29 @@ type shownVolume struct {
 func storageVolume(r *registry) {
 	m := r.model
 	r.add(&source[shownVolume]{
-		class: r.class(classStorageVolume), list: m.shownVolumes, find: m.shownVolume, fill: m.fillVolume,
+		class: r.class(classStorageVolume), each: m.shownVolumes, count: m.Volumes.CountVolumes,
+		find: m.shownVolume, same: m.sameVolume, fill: m.fillVolume,
 	})
 }
 
-func (m *model) fillVolume(b *cim.Builder, v shownVolume) {
+// sameVolume sets what all volumes have in common.
+func (m *model) sameVolume(b *cim.Builder) {
 	setHealthy(b)
-	m.setHosted(b, classStorageVolume, "DeviceID", string(v.ID))
-	b.Set("ElementName", v.Name).Set("InstanceID", "TWINLUN:volume:"+string(v.ID)).
-		Set("Name", naaName(v.ID)).Set("NameFormat", 9).Set("NameNamespace", 2). // NAA, VPD83Type3
-		Set("BlockSize", blockdev.SectorSize).
-		Set("NumberOfBlocks", v.Size/blockdev.SectorSize).Set("ConsumableBlocks", v.Size/blockdev.SectorSize).
-		Set("Access", 3).Set("DataOrganization", 2).Set("ExtentStatus", []uint16{2}). // Read/Write, Fixed Block, None
-		Set("EnabledState", enabled).Set("RequestedState", noChange).
-		Set("IsBasedOnUnderlyingRedundancy", false).Set("NoSinglePointOfFailure", false).
-		Set("DataRedundancy", 1).Set("PackageRedundancy", 0).Set("DeltaReservation", 0).
-		Set("Primordial", false).Set("IsComposite", false).Set("SequentialAccess", false).
-		Set("ThinlyProvisioned", true).Set("Usage", 2). // Unrestricted
+	m.setHost(b, classStorageVolume)
+	b.Set("NameFormat", 9).Set("NameNamespace", 2). // NAA, VPD83Type3
+							Set("BlockSize", blockdev.SectorSize).
+							Set("Access", 3).Set("DataOrganization", 2).Set("ExtentStatus", []uint16{2}). // Read/Write, Fixed Block, None
+							Set("EnabledState", enabled).Set("RequestedState", noChange).
+							Set("IsBasedOnUnderlyingRedundancy", false).Set("NoSinglePointOfFailure", false).
+							Set("DataRedundancy", 1).Set("PackageRedundancy", 0).Set("DeltaReservation", 0).
+							Set("Primordial", false).Set("IsComposite", false).Set("SequentialAccess", false).
+							Set("ThinlyProvisioned", true).Set("Usage", 2) // Unrestricted
+}
+
+func (m *model) fillVolume(b *cim.Builder, v shownVolume) {
+	blocks := uint64(v.Size / blockdev.SectorSize)
+	b.Set("DeviceID", string(v.ID)).Set("ElementName", v.Name).Set("InstanceID", "TWINLUN:volume:"+string(v.ID)).
+		Set("Name", naaName(v.ID)).Set("NumberOfBlocks", blocks).Set("ConsumableBlocks", blocks).
 		Set("InstallDate", cim.TimeValue(v.Created)).
 		Set("PoolName", v.Pool).Set("AllocatedSpace", v.Allocated).Set("SharesSpace", v.Dependent)
 	if v.target != "" {
@@ -50,21 +56,13 @@ func naaName(id pool.VolumeID) string { return strings.ToUpper(string(id)) }
 // volumeNamed is the identifier of the volume with this Name, in any case.
 func volumeNamed(name string) pool.VolumeID { return pool.VolumeID(strings.ToLower(name)) }
 
-func (m *model) shownVolumes(ctx context.Context) ([]shownVolume, error) {
-	exports, err := m.Exports.Exports(ctx)
-	if err != nil {
-		return nil, err
-	}
-	targets := make(map[export.VolumeRef]string, len(exports))
-	for _, e := range exports {
-		targets[e.Volume] = e.Target
-	}
-	var shown []shownVolume
-	err = each(ctx, m.Volumes.Volumes, func(v pool.Volume) error {
-		shown = append(shown, shownVolume{Volume: v, target: targets[exportRef(refOf(v))]})
-		return nil
-	})
-	return shown, err
+func (m *model) shownVolumes(ctx context.Context, yield func(shownVolume) error) error {
+	return m.Volumes.EachVolume(ctx, func(v pool.Volume) error { return yield(m.showVolume(v)) })
+}
+
+// showVolume looks up what is shown beside a volume.
+func (m *model) showVolume(v pool.Volume) shownVolume {
+	return shownVolume{Volume: v, target: m.Exports.TargetOf(exportRef(refOf(v)))}
 }
 
 func (m *model) shownVolume(ctx context.Context, p *cim.Path) (shownVolume, error) {
@@ -72,11 +70,7 @@ func (m *model) shownVolume(ctx context.Context, p *cim.Path) (shownVolume, erro
 	if err != nil {
 		return shownVolume{}, err
 	}
-	e, err := m.Exports.Export(ctx, exportRef(refOf(v)))
-	if err != nil && !missing(err) {
-		return shownVolume{}, err
-	}
-	return shownVolume{Volume: v, target: e.Target}, nil
+	return m.showVolume(v), nil
 }
 
 // systemDevice lists the volumes and controllers of the system.
@@ -85,11 +79,11 @@ func systemDevice(r *registry) {
 	a := &association{class: r.class("TWINLUN_SystemDevice"), near: "GroupComponent", far: "PartComponent"}
 	give := func(device *cim.Path, yield links) error { return yield(link{near: m.systemPath(), far: device}) }
 	a.all = func(ctx context.Context, yield links) error {
-		err := each(ctx, m.Volumes.Volumes, func(v pool.Volume) error { return give(m.volumePath(v.ID), yield) })
+		err := m.Volumes.EachVolume(ctx, func(v pool.Volume) error { return give(m.volumePath(v.ID), yield) })
 		if err != nil {
 			return err
 		}
-		return each(ctx, m.Exports.Exports, func(e export.Export) error { return give(m.controllerPath(e.Volume), yield) })
+		return eachOf(m.Exports.Exports)(ctx, func(e export.Export) error { return give(m.controllerPath(e.Volume), yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		var err error

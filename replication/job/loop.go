@@ -61,8 +61,15 @@ func (m *Manager) expire(ctx context.Context, now time.Time) error {
 	if len(due) == 0 {
 		return nil
 	}
+	var gone []Record
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		for _, id := range due {
+			r, err := load(tx, id)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			r.ID = id
+			gone = append(gone, r)
 			if err := tx.Delete(bucket, id); err != nil {
 				return err
 			}
@@ -70,7 +77,7 @@ func (m *Manager) expire(ctx context.Context, now time.Time) error {
 		return nil
 	})
 	if err == nil {
-		m.forget(due...)
+		m.forget(gone...)
 	}
 	return err
 }

@@ -48,7 +48,6 @@ type Config struct {
 type Manager struct {
 	cfg     Config
 	metrics *metrics
-	records cache
 
 	poke chan struct{} // wakes Run; holds at most one
 
@@ -56,6 +55,9 @@ type Manager struct {
 	runs    map[string]*Run
 	expiry  map[string]time.Time // of jobs that are done
 	changed chan struct{}        // closed at the next change of a job
+	// affecting is the jobs of each element, also of transactions that have failed
+	// or are not through: what the store has decides.
+	affecting map[Element]map[string]bool
 }
 
 // NewManager makes a Manager of the jobs that the store holds. Nothing runs before Run.
@@ -66,7 +68,7 @@ func NewManager(cfg Config) (*Manager, error) {
 	cfg = cfg.withDefaults()
 	m := &Manager{
 		cfg: cfg, poke: make(chan struct{}, 1), changed: make(chan struct{}),
-		runs: make(map[string]*Run), expiry: make(map[string]time.Time),
+		runs: make(map[string]*Run), expiry: make(map[string]time.Time), affecting: make(map[Element]map[string]bool),
 	}
 	var err error
 	if m.metrics, err = newMetrics(cfg.Registerer, m.running); err != nil {
@@ -74,6 +76,7 @@ func NewManager(cfg Config) (*Manager, error) {
 	}
 	all, err := m.List(context.Background())
 	for _, r := range all {
+		m.noteElements(r)
 		if r.State.Done() {
 			m.expiry[r.ID] = r.expires()
 		}
@@ -115,6 +118,7 @@ func (m *Manager) Create(tx store.Tx, s Spec) (Record, error) {
 		ID: id, Name: s.Name, Owner: s.Owner, State: New, Created: now, Changed: now,
 		Retain: cmp.Or(s.Retain, m.cfg.Retain), Affected: s.Affected,
 	}
+	m.noteElements(r)
 	return r, put(tx, r)
 }
 
@@ -130,12 +134,12 @@ func (m *Manager) Get(ctx context.Context, id string) (r Record, err error) {
 // List is all jobs as they are now, in the order of their making.
 func (m *Manager) List(ctx context.Context) (all []Record, err error) {
 	err = m.cfg.Store.View(ctx, func(tx store.Tx) error {
-		all, err = m.records.scan(tx)
-		return err
+		return tx.Scan(bucket, "", func(id string, v []byte) error {
+			r, err := decode(id, v)
+			all = append(all, m.live(r))
+			return err
+		})
 	})
-	for i := range all {
-		all[i] = m.live(all[i])
-	}
 	return all, err
 }
 
@@ -160,8 +164,9 @@ func (m *Manager) Resumable(ctx context.Context) ([]Record, error) {
 
 // Delete forgets a job that is done; ErrRunning: it is not.
 func (m *Manager) Delete(ctx context.Context, id string) error {
-	err := m.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		r, err := load(tx, id)
+	var r Record
+	err := m.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
+		r, err = load(tx, id)
 		if err == nil && !r.State.Done() {
 			err = ErrRunning
 		}
@@ -171,7 +176,7 @@ func (m *Manager) Delete(ctx context.Context, id string) error {
 		return tx.Delete(bucket, id)
 	})
 	if err == nil {
-		m.forget(id)
+		m.forget(r)
 	}
 	return err
 }
@@ -222,11 +227,13 @@ func (m *Manager) running() float64 {
 	return float64(len(m.runs))
 }
 
-func (m *Manager) forget(ids ...string) {
+// forget drops what is known of jobs that were deleted.
+func (m *Manager) forget(deleted ...Record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, id := range ids {
-		delete(m.expiry, id)
+	for _, r := range deleted {
+		delete(m.expiry, r.ID)
+		m.dropElementsLocked(r)
 	}
 	m.tellLocked()
 }

@@ -3,6 +3,8 @@ package pooltest
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,6 +145,9 @@ func createAndList(t *testing.T, p pool.Pool) {
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	require.Equal(t, []string{"Alpha", "beta"}, []string{list[0].Name, list[1].Name})
+	if w, ok := p.(pool.Walker); ok {
+		walked(t, p, w, list)
+	}
 	if n, ok := p.(pool.Namer); ok {
 		names, err := n.Names(t.Context())
 		require.NoError(t, err)
@@ -153,6 +158,42 @@ func createAndList(t *testing.T, p pool.Pool) {
 	require.NoError(t, p.Delete(t.Context(), list[0].ID))
 	_, err = p.Get(t.Context(), list[0].ID)
 	kind(t, blockdev.KindNotFound, err)
+}
+
+// walked checks Walk against List: volumes that change while it stands still.
+func walked(t *testing.T, p pool.Pool, w pool.Walker, list []pool.Volume) {
+	n, err := w.Count(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, len(list), n)
+	var seen []pool.VolumeID
+	stop := errors.New("stop")
+	err = w.Walk(t.Context(), func(v pool.Volume) error {
+		if len(seen) == 0 {
+			_, err := p.Create(t.Context(), pool.Spec{Name: "zeta", Size: size})
+			require.NoError(t, err)
+			_, err = p.Update(t.Context(), list[1].ID, func(v *pool.Volume) error { v.Name = "aaa"; return nil })
+			require.NoError(t, err)
+		}
+		seen = append(seen, v.ID)
+		if len(seen) == 2 {
+			require.Equal(t, "aaa", v.Name, "as it is when its turn comes")
+			require.NoError(t, p.Delete(t.Context(), named(t, p, "zeta").ID))
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, []pool.VolumeID{list[0].ID, list[1].ID}, seen)
+	_, err = p.Update(t.Context(), list[1].ID, func(v *pool.Volume) error { v.Name = list[1].Name; return nil })
+	require.NoError(t, err)
+	require.ErrorIs(t, w.Walk(t.Context(), func(pool.Volume) error { return stop }), stop)
+}
+
+func named(t *testing.T, p pool.Pool, name string) pool.Volume {
+	list, err := p.List(t.Context())
+	require.NoError(t, err)
+	i := slices.IndexFunc(list, func(v pool.Volume) bool { return v.Name == name })
+	require.GreaterOrEqual(t, i, 0)
+	return list[i]
 }
 
 func refusals(t *testing.T, p pool.Pool) {

@@ -127,8 +127,11 @@ func (w *world) Pools(context.Context) ([]pool.Info, error) {
 	return []pool.Info{{Name: "p", Total: 100, Free: 40, Allocated: 30, Provisioned: 500, Volumes: 2}}, nil
 }
 
-func (w *world) Volumes(context.Context) ([]pool.Volume, error) {
-	return []pool.Volume{{ID: "s", Pool: "p", Name: "source", Size: 1000}}, w.fail
+func (w *world) EachVolume(_ context.Context, f func(pool.Volume) error) error {
+	if w.fail != nil {
+		return w.fail
+	}
+	return f(pool.Volume{ID: "s", Pool: "p", Name: "source", Size: 1000})
 }
 
 func (w *world) Relationships(context.Context) ([]replication.Relationship, error) {

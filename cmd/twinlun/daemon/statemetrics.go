@@ -25,7 +25,7 @@ type exporter interface {
 // one.
 type replicator interface {
 	Pools(context.Context) ([]pool.Info, error)
-	Volumes(context.Context) ([]pool.Volume, error)
+	EachVolume(context.Context, func(pool.Volume) error) error
 	Relationships(context.Context) ([]replication.Relationship, error)
 }
 
@@ -48,13 +48,13 @@ func (m *stateMetrics) Describe(chan<- *prometheus.Desc) {}
 func (m *stateMetrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), m.timeout)
 	defer cancel()
-	volumes, err := m.service.Volumes(ctx)
+	byID := map[replication.VolumeRef]pool.Volume{}
+	err := m.service.EachVolume(ctx, func(v pool.Volume) error {
+		byID[replication.VolumeRef{Pool: v.Pool, ID: v.ID}] = v
+		return nil
+	})
 	if err != nil {
 		m.log.Warn("metrics: volumes", slog.Any("error", err))
-	}
-	byID := make(map[replication.VolumeRef]pool.Volume, len(volumes))
-	for _, v := range volumes {
-		byID[replication.VolumeRef{Pool: v.Pool, ID: v.ID}] = v
 	}
 	g := gauges{ch}
 	for what, collect := range map[string]func(context.Context, gauges, map[replication.VolumeRef]pool.Volume) error{
