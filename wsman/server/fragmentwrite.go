@@ -94,7 +94,11 @@ func (s *Server) deleteFragment(ctx context.Context, rq *request, f *fragment) (
 }
 
 func (s *Server) setProperty(ctx context.Context, in *cim.Instance, p *place, v cim.Value) (*cim.Instance, error) {
-	after, err := s.config.Broker.Modify(ctx, in.Path, []cim.PropertyValue{{Name: p.property.Name, Value: v}})
+	change := []cim.PropertyValue{{Name: p.property.Name, Value: v}}
+	if err := checkKeys(change, in); err != nil {
+		return nil, err
+	}
+	after, err := s.config.Broker.Modify(ctx, in.Path, change)
 	if err != nil {
 		return nil, representationFault(err)
 	}
