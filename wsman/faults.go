@@ -99,7 +99,7 @@ func featureNumbers() map[string]uint32 {
 		DetailDeliveryRetries: 0x80338069, DetailHeartbeats: 0x8033806A, DetailBookmarks: 0x8033806B, DetailMaxTime: 0x8033806D,
 		DetailMaxEnvelope: 0x8033806E, DetailEnvelopePolicy: 0x8033806F, DetailFiltering: 0x80338070,
 		DetailInsecureAddress: 0x80338071, DetailFormatMismatch: 0x80338072, DetailFragment: 0x80338077,
-		DetailMaxElements: 0x8033811D, DetailInvalidResource: 0x80338138,
+		DetailMaxElements: 0x8033811D, DetailInvalidResource: 0x80338138, DetailEnumerationMode: 0x80338086,
 		DetailAuthorization: 0x80338064, DetailAddressingMode: 0x80338076, DetailSecurityToken: 0x80338073,
 	}
 }

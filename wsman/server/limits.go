@@ -16,10 +16,14 @@ type Limits struct {
 
 	Connections int // at the same time, on all listeners (1024)
 	InFlight    int // requests that are carried out at the same time (256)
+	// InFlightPerUser is how many of one user's are read or carried out (128).
+	InFlightPerUser int
+	Wait            time.Duration // of a request for a place among those (5 s)
 
 	Contexts        int           // enumerations under way (1024)
 	ContextsPerUser int           // of them of one user (128)
 	ContextIdle     time.Duration // until an enumeration that nobody pulls ends (5 min)
+	ContextLife     time.Duration // the longest Expires that an enumeration is granted (1 h)
 	Batch           int           // instances in one answer (1000)
 	Answer          int           // bytes of an answer to Enumerate or Pull where the client names no limit (512000)
 
@@ -40,9 +44,12 @@ func (l Limits) withDefaults() Limits {
 		Elements:        l.Elements,
 		Connections:     cmp.Or(l.Connections, 1024),
 		InFlight:        cmp.Or(l.InFlight, 256),
+		InFlightPerUser: cmp.Or(l.InFlightPerUser, 128),
+		Wait:            cmp.Or(l.Wait, 5*time.Second),
 		Contexts:        cmp.Or(l.Contexts, 1024),
 		ContextsPerUser: cmp.Or(l.ContextsPerUser, 128),
 		ContextIdle:     cmp.Or(l.ContextIdle, 5*time.Minute),
+		ContextLife:     cmp.Or(l.ContextLife, time.Hour),
 		Batch:           cmp.Or(l.Batch, 1000),
 		Answer:          cmp.Or(l.Answer, 512000),
 		Operation:       cmp.Or(l.Operation, time.Minute),
