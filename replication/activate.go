@@ -48,7 +48,9 @@ func (a *activation) start(ctx context.Context) error {
 		flow.event = pairstate.Taken
 	}
 	flow.edit, flow.also = a.edit, a.putRequest
-	if err := a.s.flow(ctx, flow); err != nil {
+	err := a.s.flow(ctx, flow)
+	a.s.jobs.Created(ctx, a.req.Job)
+	if err != nil {
 		return err
 	}
 	a.launch(ctx)

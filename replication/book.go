@@ -21,6 +21,7 @@ type book struct {
 	to       map[VolumeRef]string // the pair that a volume is the target of
 	memberOf index[VolumeRef]     // groups of a volume
 	tiedBy   index[string]        // group relationships of a group
+	told     told
 }
 
 // pair is one relationship at run time.
@@ -40,11 +41,11 @@ type pair struct {
 
 func newPair(r pairRecord) *pair { return &pair{id: r.ID, rec: r} }
 
-func newBook() *book {
+func newBook(e *events) *book {
 	return &book{
 		pairs: newShelf[*pair](), groups: newShelf[Group](), ties: newShelf[GroupRelationship](),
 		requests: map[string]request{}, of: index[VolumeRef]{}, to: map[VolumeRef]string{},
-		memberOf: index[VolumeRef]{}, tiedBy: index[string]{},
+		memberOf: index[VolumeRef]{}, tiedBy: index[string]{}, told: newTold(e),
 	}
 }
 
@@ -62,6 +63,7 @@ func (b *book) load(tx store.Tx) error {
 	if err == nil {
 		err = scan(tx, bucketRequests, func(id string, r request) { b.requests[id] = r })
 	}
+	b.rememberLocked()
 	return err
 }
 
@@ -80,7 +82,9 @@ func (b *book) setPercent(id string, percent uint16) bool {
 	if p == nil || p.percent == percent {
 		return false
 	}
+	before := p.showLocked().Relationship
 	p.percent = percent
+	b.tellPercentLocked(before, p.showLocked().Relationship)
 	return true
 }
 

@@ -31,6 +31,7 @@ func (m *making) commit(ctx context.Context) error {
 		}
 		return m.putGroups(tx)
 	})
+	m.s.jobs.Created(ctx, m.job)
 	if err != nil {
 		return m.s.failure("", err)
 	}

@@ -3,6 +3,8 @@ package replication
 import (
 	"sync"
 	"time"
+
+	"twinlun/replication/job"
 )
 
 // events takes note of what changes, under whatever lock that is decided, and hands
@@ -85,4 +87,14 @@ func (e *events) stop() {
 	e.mu.Unlock()
 	e.poke()
 	e.stopped.Wait()
+}
+
+// jobEvents is what the jobs tell of their changes; nil where nobody wants to know.
+func (s *Service) jobEvents() func(before, after *job.Record) {
+	if !s.events.on() {
+		return nil
+	}
+	return func(before, after *job.Record) {
+		s.events.add(Event{Job: Change[job.Record]{before, after}})
+	}
 }

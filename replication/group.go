@@ -239,4 +239,7 @@ func (m *making) showGroupsLocked() {
 	b.putGroupLocked(g.source)
 	b.putGroupLocked(g.target)
 	b.putTieLocked(m.tie())
+	b.tellGroupLocked(g.source.ID)
+	b.tellGroupLocked(g.target.ID)
+	b.tellTieLocked(g.id)
 }

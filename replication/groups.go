@@ -86,7 +86,7 @@ func (s *Service) putGroup(ctx context.Context, g Group) error {
 	defer s.groupsMu.Unlock()
 	err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return put(tx, bucketGroups, g.ID, g) })
 	if err == nil {
-		s.book.change(func() { s.book.putGroupLocked(g) })
+		s.book.change(func() { s.book.putGroupLocked(g); s.book.tellGroupLocked(g.ID) })
 	}
 	return err
 }
@@ -97,7 +97,7 @@ func (s *Service) dropGroup(ctx context.Context, id string) error {
 	defer s.groupsMu.Unlock()
 	err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return tx.Delete(bucketGroups, id) })
 	if err == nil {
-		s.book.change(func() { s.book.dropGroupLocked(id) })
+		s.book.change(func() { s.book.dropGroupLocked(id); s.book.tellGroupLocked(id) })
 	}
 	return err
 }

@@ -119,6 +119,7 @@ func (m *making) launch(ctx context.Context) {
 	b.change(func() {
 		for _, p := range m.pairs {
 			b.addPairLocked(p)
+			b.tellNewPairLocked(p)
 		}
 		if m.req.Job != "" {
 			b.requests[m.req.ID] = m.req

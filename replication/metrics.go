@@ -14,6 +14,7 @@ type metrics struct {
 	pairs    *prometheus.Desc
 	bytes    *prometheus.CounterVec
 	refusals *prometheus.CounterVec
+	events   *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics; without a Registerer they are counted for
@@ -29,11 +30,14 @@ func newMetrics(reg prometheus.Registerer, b *book) (*metrics, error) {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "twinlun_replication_refused_total", Help: "Requests that failed, by return code.",
 		}, []string{"code"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "twinlun_replication_events_total", Help: "Changes that were told of, by what changed and how.",
+		}, []string{"object", "change"}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m, m.bytes, m.refusals} {
+	for _, c := range []prometheus.Collector{m, m.bytes, m.refusals, m.events} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -67,4 +71,8 @@ func (m *metrics) copied(t pairstate.SyncType, n int64) {
 
 func (m *metrics) refusal(k Kind) {
 	m.refusals.WithLabelValues(strconv.FormatUint(uint64(k), 10)).Inc()
+}
+
+func (m *metrics) event(of ObjectKind, what ChangeKind) {
+	m.events.WithLabelValues(of.String(), what.String()).Inc()
 }

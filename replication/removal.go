@@ -163,16 +163,19 @@ func replace[T any](tx store.Tx, bucket string, changed map[string]*T) error {
 // showLocked carries it out in the book.
 func (r *removal) showLocked(b *book) {
 	for _, rec := range r.pairs {
+		b.tellGonePairLocked(rec.ID)
 		b.dropPairLocked(rec.ID)
 	}
 	for id, t := range r.ties {
 		if b.dropTieLocked(id); t != nil {
 			b.putTieLocked(*t)
 		}
+		b.tellTieLocked(id)
 	}
 	for id, g := range r.groups {
 		if b.dropGroupLocked(id); g != nil {
 			b.putGroupLocked(*g)
 		}
+		b.tellGroupLocked(id)
 	}
 }

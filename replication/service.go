@@ -41,6 +41,12 @@ type Config struct {
 	// in bytes a second; 0 means no limit. Low has half of it, high twice, urgent and
 	// 'not managed' no limit.
 	CopyRate int64
+	// Events, if set, is told of every change after it is stored, one after the
+	// other in the order of the changes of each object, from Start until Close
+	// returns. What Start finds in the store is no event; what it changes is. It
+	// must return at once: until it does the events wait in memory. No lock is held
+	// that the Service's methods need, but Close must not be called.
+	Events func(Event)
 	// Reconnect is how long after it was lost a mirror's target is looked
 	// for again; the pause doubles up to ten minutes. Default 30 s.
 	Reconnect time.Duration
@@ -55,6 +61,7 @@ type Service struct {
 	pools   map[string]pool.Pool
 	jobs    *job.Manager
 	metrics *metrics
+	events  *events
 	book    *book
 	claims  *claims
 	slots   chan struct{} // one for each background copy that may run
@@ -75,21 +82,25 @@ func New(cfg Config) (*Service, error) {
 		return nil, errors.New("replication: a store and at least one pool are needed")
 	}
 	cfg = cfg.withDefaults()
+	told := newEvents(cfg.Events, cfg.Time)
 	s := &Service{
-		cfg: cfg, log: cfg.Logger, rand: &lockedRand{r: cfg.Rand}, pools: make(map[string]pool.Pool, len(cfg.Pools)),
-		book: newBook(), claims: newClaims(), slots: make(chan struct{}, cfg.MaxCopies), tenders: map[string]*tender{},
+		cfg: cfg, events: told, log: cfg.Logger, rand: &lockedRand{r: cfg.Rand}, pools: make(map[string]pool.Pool, len(cfg.Pools)),
+		book: newBook(told), claims: newClaims(), slots: make(chan struct{}, cfg.MaxCopies), tenders: map[string]*tender{},
 	}
 	for _, p := range cfg.Pools {
 		if _, twice := s.pools[p.Name()]; twice {
 			return nil, errors.New("replication: two pools are named " + p.Name())
 		}
-		s.pools[p.Name()] = p
+		s.pools[p.Name()] = s.tellOf(p)
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Registerer, s.book); err != nil {
 		return nil, err
 	}
-	s.jobs, err = job.NewManager(job.Config{Store: cfg.Store, Time: cfg.Time, Rand: s.rand, Logger: cfg.Logger, Registerer: cfg.Registerer})
+	s.events.count = s.metrics.event
+	s.jobs, err = job.NewManager(job.Config{
+		Store: cfg.Store, Time: cfg.Time, Rand: s.rand, Logger: cfg.Logger, Registerer: cfg.Registerer, Events: s.jobEvents(),
+	})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, err
 }
@@ -121,6 +132,7 @@ func (c Config) withDefaults() Config {
 // jobs. No volume may be exposed before it has returned. After an error the
 // Service must be closed.
 func (s *Service) Start(ctx context.Context) error {
+	s.events.start()
 	s.wg.Go(func() { s.jobs.Run(s.ctx) })
 	return s.resume(ctx)
 }
@@ -135,5 +147,6 @@ func (s *Service) Close() error {
 	for _, r := range s.book.records() {
 		s.book.pair(r.ID).unhookTarget()
 	}
+	s.events.stop()
 	return nil
 }

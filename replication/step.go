@@ -159,13 +159,7 @@ func (s *Service) storePairs(ctx context.Context, recs []pairRecord, also func(s
 // showPairs puts stored records into the book and pokes the requests that wait
 // for them.
 func (s *Service) showPairs(recs []pairRecord) {
-	s.book.change(func() {
-		for _, r := range recs {
-			if p := s.book.pairs.byID[r.ID]; p != nil {
-				p.showNewLocked(r)
-			}
-		}
-	})
+	s.book.change(func() { s.book.showPairsLocked(recs) })
 	for _, r := range recs {
 		s.log.Debug("relationship changed", "relationship", r.ID, "type", r.Type.String(), "state", r.State.String())
 		s.poke(r.Request)

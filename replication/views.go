@@ -97,7 +97,10 @@ func (s *Service) tie(id string) (GroupRelationship, bool) {
 
 // sum fills in what a group relationship has of its pairs.
 func (s *Service) sum(t GroupRelationship) GroupRelationship {
-	recs := s.book.recordsBy(t.Pairs)
+	return sumOf(t, s.book.recordsBy(t.Pairs))
+}
+
+func sumOf(t GroupRelationship, recs []pairRecord) GroupRelationship {
 	if len(recs) == 0 {
 		return t
 	}

@@ -61,6 +61,8 @@ func (m *Manager) expire(ctx context.Context, now time.Time) error {
 	if len(due) == 0 {
 		return nil
 	}
+	m.order.Lock()
+	defer m.order.Unlock()
 	var gone []Record
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		for _, id := range due {
@@ -111,6 +113,8 @@ func (m *Manager) storeProgress(ctx context.Context, now time.Time) error {
 	if len(due) == 0 {
 		return nil
 	}
+	m.order.Lock()
+	defer m.order.Unlock()
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		for run, percent := range due {
 			_, err := update(tx, run.id, func(r *Record) { r.Percent = max(r.Percent, percent) })
@@ -126,6 +130,9 @@ func (m *Manager) storeProgress(ctx context.Context, now time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for run, percent := range due {
+		if m.runs[run.id] != run { // it was left meanwhile, with what was stored before
+			run.announceLocked(run.stored, percent)
+		}
 		run.stored, run.when = percent, now
 	}
 	return nil

@@ -40,6 +40,11 @@ type Config struct {
 	Logger     *slog.Logger          // default: discard
 	Retain     time.Duration         // default: DefaultRetain
 	Registerer prometheus.Registerer // of metrics; may be nil
+	// Events, if set, is told of each change of a job after it is stored, in their
+	// order: what the job was (nil: it was made) and what it is (nil: it is
+	// forgotten). It is called with locks of the Manager held: it must return at
+	// once and must not call the Manager.
+	Events func(before, after *Record)
 }
 
 // Manager keeps the jobs of a store. All methods may be called at the same time;
@@ -51,7 +56,12 @@ type Manager struct {
 
 	poke chan struct{} // wakes Run; holds at most one
 
-	mu      sync.Mutex // guards what follows
+	// order is held from before the transaction of a change until the change is
+	// told, and taken before mu.
+	order sync.Mutex
+
+	mu      sync.Mutex      // guards what follows
+	fresh   map[string]bool // jobs whose making is not told yet
 	runs    map[string]*Run
 	expiry  map[string]time.Time // of jobs that are done
 	changed chan struct{}        // closed at the next change of a job
@@ -68,7 +78,7 @@ func NewManager(cfg Config) (*Manager, error) {
 	cfg = cfg.withDefaults()
 	m := &Manager{
 		cfg: cfg, poke: make(chan struct{}, 1), changed: make(chan struct{}),
-		runs: make(map[string]*Run), expiry: make(map[string]time.Time), affecting: make(map[Element]map[string]bool),
+		fresh: make(map[string]bool), runs: make(map[string]*Run), expiry: make(map[string]time.Time), affecting: make(map[Element]map[string]bool),
 	}
 	var err error
 	if m.metrics, err = newMetrics(cfg.Registerer, m.running); err != nil {
@@ -119,6 +129,9 @@ func (m *Manager) Create(tx store.Tx, s Spec) (Record, error) {
 		Retain: cmp.Or(s.Retain, m.cfg.Retain), Affected: s.Affected,
 	}
 	m.noteElements(r)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.freshLocked(id)
 	return r, put(tx, r)
 }
 
@@ -164,6 +177,8 @@ func (m *Manager) Resumable(ctx context.Context) ([]Record, error) {
 
 // Delete forgets a job that is done; ErrRunning: it is not.
 func (m *Manager) Delete(ctx context.Context, id string) error {
+	m.order.Lock()
+	defer m.order.Unlock()
 	var r Record
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		r, err = load(tx, id)
@@ -215,6 +230,10 @@ func (m *Manager) tellLocked() {
 func (m *Manager) live(r Record) Record {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.liveLocked(r)
+}
+
+func (m *Manager) liveLocked(r Record) Record {
 	if run, ok := m.runs[r.ID]; ok && !r.State.Done() {
 		r.Percent = max(r.Percent, run.percent)
 	}
@@ -235,5 +254,6 @@ func (m *Manager) forget(deleted ...Record) {
 		delete(m.expiry, r.ID)
 		m.dropElementsLocked(r)
 	}
+	m.announceGoneLocked(deleted)
 	m.tellLocked()
 }

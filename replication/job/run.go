@@ -17,6 +17,7 @@ type Run struct {
 	cancel context.CancelCauseFunc
 
 	// Guarded by the Manager's lock.
+	record  Record // as it was told of last, but for the percentage; only with Config.Events
 	percent uint16 // as it is
 	stored  uint16 // as the store has it
 	when    time.Time
@@ -67,30 +68,35 @@ func (m *Manager) claim(run *Run) bool {
 }
 
 // change applies f to a job that is not done, in a transaction of its own.
-func (m *Manager) change(ctx context.Context, id string, f func(*Record)) (r Record, err error) {
-	err = m.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		r, err = update(tx, id, f)
+func (m *Manager) change(ctx context.Context, id string, f func(*Record)) (Record, error) {
+	m.order.Lock()
+	defer m.order.Unlock()
+	var e edit
+	err := m.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
+		e, err = update(tx, id, f)
 		return err
 	})
 	if err == nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
+		m.announceLocked(e)
 		m.tellLocked()
 	}
-	return r, err
+	return e.after, err
 }
 
 // update applies f to a job that is not done.
-func update(tx store.Tx, id string, f func(*Record)) (Record, error) {
+func update(tx store.Tx, id string, f func(*Record)) (edit, error) {
 	r, err := load(tx, id)
 	if err != nil {
-		return r, err
+		return edit{}, err
 	}
 	if r.State.Done() {
-		return r, ErrDone
+		return edit{}, ErrDone
 	}
-	f(&r)
-	return r, put(tx, r)
+	e := edit{r, r}
+	f(&e.after)
+	return e, put(tx, e.after)
 }
 
 // Cancel asks a job to stop; the wish outlives a restart. It does not wait.
@@ -124,6 +130,7 @@ func (r *Run) Progress(percent int) {
 	if p <= r.percent || r.m.runs[r.id] != r {
 		return
 	}
+	r.announceLocked(r.percent, p)
 	r.percent = p
 	r.m.tellLocked()
 	r.m.wake()
@@ -149,6 +156,7 @@ func (r *Run) Leave() {
 	defer r.m.mu.Unlock()
 	if r.m.runs[r.id] == r {
 		delete(r.m.runs, r.id)
+		r.announceLocked(r.percent, r.stored)
 		r.m.tellLocked()
 	}
 }
@@ -163,18 +171,20 @@ func (m *Manager) End(ctx context.Context, id string, code uint32, cause error) 
 // Terminated; every other Exception, with its text and the code that the method
 // would have returned (2 if none is given). Percent is 100 in each case.
 func (m *Manager) EndWith(ctx context.Context, id string, code uint32, cause error, fn func(store.Tx) error) error {
-	var rec Record
+	m.order.Lock()
+	defer m.order.Unlock()
+	var e edit
 	err := m.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		if err = fn(tx); err != nil {
 			return err
 		}
-		rec, err = update(tx, id, func(r *Record) { r.end(m.cfg.Time(), code, cause) })
+		e, err = update(tx, id, func(r *Record) { r.end(m.cfg.Time(), code, cause) })
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	m.ended(rec)
+	m.ended(e)
 	return nil
 }
 
@@ -198,11 +208,12 @@ func (r *Record) end(now time.Time, code uint32, cause error) {
 const unknownError = 2
 
 // ended remembers when to forget a job and tells those who wait.
-func (m *Manager) ended(r Record) {
-	m.metrics.ended(r.State)
+func (m *Manager) ended(e edit) {
+	m.metrics.ended(e.after.State)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.expiry[r.ID] = r.expires()
+	m.expiry[e.after.ID] = e.after.expires()
+	m.announceLocked(e)
 	m.tellLocked()
 	m.wake()
 }
