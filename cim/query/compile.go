@@ -80,12 +80,12 @@ func (c *compiler) likeness(n *likeness) test {
 	switch {
 	case c.err != nil:
 		return nil
+	case v.constant:
+		c.fail(v.at(), "LIKE wants a property before it")
 	case v.array:
 		c.fail(v.at(), "%s", arrayHint(v))
 	case v.embedded() || !v.open && v.typ != cim.String:
 		c.fail(v.at(), "LIKE wants a string, and %s is %s", v.name, v.kind())
-	case v.constant:
-		c.fail(v.at(), "LIKE wants a property before it")
 	}
 	return func(r row) truth {
 		s, ok := v.get(r).(string)

@@ -32,7 +32,7 @@ func constantSource(off int, v cim.Value) *source {
 // symbol finds a value by its name in ValueMap and Values (DSP0004 section 5.6.3).
 func (c *compiler) symbol(n *symbol, peer *source) *source {
 	if n.property != nil {
-		peer = c.path(n.property)
+		peer = c.declaring(n.property)
 	}
 	switch {
 	case c.err != nil:
@@ -48,6 +48,20 @@ func (c *compiler) symbol(n *symbol, peer *source) *source {
 		return nil
 	}
 	return constantSource(n.at(), v)
+}
+
+// declaring is the property before # in a symbol: of any class that is named, or one
+// that a path of the statement leads to.
+func (c *compiler) declaring(p *path) *source {
+	last := p.parts[len(p.parts)-1]
+	class := c.Schema.Class(last.class)
+	if len(p.parts) == 2 && last.class == "" {
+		class = c.Schema.Class(p.parts[0].name)
+	}
+	if class == nil {
+		return c.path(p)
+	}
+	return c.declared(&source{}, class, last)
 }
 
 // valueNamed is the entry of ValueMap beside a name in Values; without ValueMap it
@@ -81,7 +95,7 @@ func (c *compiler) call(n *call) *source {
 	case (name == "UPPERCASE" || name == "LOWERCASE") && len(n.args) == 1:
 		return c.changeCase(n, name == "UPPERCASE")
 	}
-	c.fail(n.at(), "the function %s with %d arguments is not served", clip(n.function), len(n.args))
+	c.fail(n.at(), "the function %s is not served with %d arguments", clip(n.function), len(n.args))
 	return nil
 }
 

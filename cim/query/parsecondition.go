@@ -39,7 +39,6 @@ func (p *parser) factor() condition {
 
 // predicate reads what is said of one value.
 func (p *parser) predicate() condition {
-	p.term(p.tok.off)
 	left := p.operand()
 	off := p.tok.off
 	if p.tok.kind == mark {
@@ -129,7 +128,6 @@ func (p *parser) quantified() condition {
 // entryComparison reads the operator and the value that entries without a name are
 // compared with.
 func (p *parser) entryComparison(off int) condition {
-	p.term(off)
 	entry := &path{where: where(off)}
 	at := p.tok.off
 	if p.acceptWord("LIKE") {

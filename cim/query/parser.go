@@ -133,7 +133,7 @@ func (p *parser) list() []*path {
 
 // selected reads one entry of the select list.
 func (p *parser) selected() *path {
-	if p.tok.kind != word {
+	if p.tok.kind != word || p.isWord("FROM") {
 		p.unexpected("a property or *")
 		return &path{where: where(p.tok.off)}
 	}

@@ -14,7 +14,7 @@ import (
 // Limits of a statement. What goes beyond is StatusInvalidQuery.
 const (
 	MaxText  = 64 << 10 // bytes of text
-	MaxTerms = 1000     // comparisons, properties selected, parts of a property's path
+	MaxTerms = 1000     // names of properties, counting each in a.b.c, and arguments
 	MaxDepth = 64       // parentheses and NOT inside one another
 )
 

@@ -16,10 +16,11 @@ type source struct {
 	class *cim.Class
 	// open is an instance of any class, or a property of one: what it is shows only
 	// when it is there.
-	open bool
-	any  bool          // an instance, of any class
-	prop *cim.Property // whose qualifiers apply
-	root *cim.Property // of the class selected from, where it is just that
+	open   bool
+	any    bool          // an instance, of any class
+	prop   *cim.Property // whose qualifiers apply
+	root   *cim.Property // of the class selected from, where it is just that
+	system bool          // of the properties that Windows gives every instance
 	// constant is a value that was written; get does not look at the row.
 	constant bool
 	get      func(row) cim.Value
@@ -148,25 +149,39 @@ func (c *compiler) declared(from *source, class *cim.Class, s part) *source {
 	return to
 }
 
-// anywhere is a property of an instance of any class; some class must have it.
+// anywhere is a property of an instance of any class. Some class must have it; where
+// all that do agree on its type, that is its type.
 func (c *compiler) anywhere(from *source, s part) *source {
-	var name string
-	for _, class := range c.Schema.Classes() {
-		if p := class.Property(s.name); p != nil {
-			name = p.Name
-			break
-		}
-	}
-	if name == "" {
+	declared := c.declarations(s.name)
+	if len(declared) == 0 {
 		c.fail(s.at(), "no class has a property %s", clip(s.name))
 		return nil
 	}
-	return &source{where: s.where, name: name, open: true, get: func(r row) cim.Value {
+	p := declared[0]
+	to := &source{where: s.where, name: p.Name, typ: p.Type, array: p.Array, any: p.Embedded != ""}
+	for _, q := range declared {
+		to.array = to.array && q.Array
+		to.any = to.any && q.Embedded != ""
+		to.open = to.open || q.Type != p.Type || q.Array != p.Array || q.Embedded != ""
+	}
+	to.get = func(r row) cim.Value {
 		if in, ok := from.get(r).(*cim.Instance); ok && in != nil {
-			return in.Get(name)
+			return in.Get(p.Name)
 		}
 		return nil
-	}}
+	}
+	return to
+}
+
+// declarations are the properties of all classes with a name.
+func (c *compiler) declarations(name string) []*cim.Property {
+	var found []*cim.Property
+	for _, class := range c.Schema.Classes() {
+		if p := class.Property(name); p != nil {
+			found = append(found, p)
+		}
+	}
+	return found
 }
 
 // indexed is one entry of an array, or the array.
@@ -198,7 +213,7 @@ func (c *compiler) system(from *source, s part) *source {
 		c.fail(s.at(), "the system property %s is not served", clip(s.name))
 		return nil
 	}
-	return &source{where: s.where, name: s.name, typ: cim.String, get: func(r row) cim.Value {
+	return &source{where: s.where, name: s.name, typ: cim.String, system: true, get: func(r row) cim.Value {
 		if in, ok := from.get(r).(*cim.Instance); ok && in != nil {
 			return of(in)
 		}

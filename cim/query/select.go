@@ -54,8 +54,8 @@ func (c *compiler) selected(s *selection, p *path) {
 			c.fail(step.at(), "one entry of an array cannot be selected: name the array")
 			return
 		}
-		if src.prop == nil && !src.open {
-			return // of the system: class and path are with every instance
+		if src.system {
+			return // class and path are with every instance
 		}
 		s = s.add(c.classOf(before, step), src.name, i == len(rest)-1)
 	}
