@@ -1,6 +1,6 @@
 // Package client is a WS-Management client for CIM (DSP0226, DSP0227): Identify,
-// Get, Enumerate with Pull and Release, association queries, method calls and
-// classes. Requests are typed by the CIM schema, and so are answers.
+// Get, Put, Create, Delete, Enumerate with Pull and Release, association queries,
+// method calls and classes. Requests are typed by the CIM schema, and so are answers.
 package client
 
 import (
@@ -164,8 +164,12 @@ func (c *Client) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	ns := c.namespace(p.Namespace)
-	in, err := wscim.DecodeInstance(m.Body, nil, c.env(ctx, ns))
+	return c.instance(ctx, c.namespace(p.Namespace), m.Body)
+}
+
+// instance reads an instance of a namespace from an answer.
+func (c *Client) instance(ctx context.Context, ns string, e *soap.Element) (*cim.Instance, error) {
+	in, err := wscim.DecodeInstance(e, nil, c.env(ctx, ns))
 	if err != nil {
 		return nil, err
 	}

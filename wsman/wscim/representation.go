@@ -120,22 +120,19 @@ func groupByProperty(e *soap.Element, c *cim.Class, ignoreUnknown bool) ([][]*so
 }
 
 // WriteRepresentation writes some properties of an instance of a class as the body of
-// a Put or Create. They must be declared and coerced; an array without entries leaves
-// no trace.
-func WriteRepresentation(w *soap.Writer, prefix string, c *cim.Class, values []cim.PropertyValue) error {
+// a Put or Create; what the class does not have is left out. The values must be
+// coerced. An array without entries leaves no trace.
+func WriteRepresentation(w *soap.Writer, prefix string, c *cim.Class, values []cim.PropertyValue) {
 	w.Start("p", c.Name)
 	w.Namespace("p", prefix+c.Name)
 	w.Attr("xsi", "type", "p:"+c.Name+"_Type")
 	x := emitter{w: w, prefix: prefix}
 	for _, v := range values {
-		p := c.Property(v.Name)
-		if p == nil {
-			return cim.Errorf(cim.StatusNoSuchProperty, "class %s has no property %s", c.Name, v.Name)
+		if p := c.Property(v.Name); p != nil {
+			x.value("p", ofProperty(p), v.Value)
 		}
-		x.value("p", ofProperty(p), v.Value)
 	}
 	w.End()
-	return nil
 }
 
 // WriteResourceCreated writes the answer to Create: the name of the new instance, with

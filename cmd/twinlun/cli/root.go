@@ -67,7 +67,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.userCommand(), a.versionCommand(), a.completionCommand(),
 		a.volumeCommand(), a.replicaCommand(), a.groupCommand(), a.jobCommand(), a.poolCommand(),
-		a.getCommand(), a.enumerateCommand(), a.invokeCommand(), a.classCommand(),
+		a.getCommand(), a.enumerateCommand(), a.setCommand(), a.createCommand(), a.deleteCommand(), a.invokeCommand(), a.classCommand(),
 	)
 	return root
 }
