@@ -1,6 +1,8 @@
 package eventing
 
 import (
+	"strings"
+
 	"twinlun/wsman"
 	"twinlun/wsman/soap"
 )
@@ -84,10 +86,10 @@ func (b *Block) writeAttr(w *soap.Writer, a Attr) {
 // reserved says whether a header of this name is the service's own business.
 func (b *Block) reserved() bool {
 	switch b.Space {
-	case wsman.NSAddressing, wsman.NSSOAP:
+	case wsman.NSSOAP:
 		return true
 	case wsman.NSWSMan:
 		return b.Local == "AckRequested" || b.Local == "Bookmark"
 	}
-	return false
+	return strings.HasSuffix(b.Space, "/addressing") // of any version
 }

@@ -9,6 +9,11 @@ import (
 	"twinlun/wsman/soap"
 )
 
+// Read is ReadSubscribe within the limits of the Manager.
+func (m *Manager) Read(msg *soap.Message) (*Request, error) {
+	return ReadSubscribe(msg, m.config.Limits)
+}
+
 // ReadSubscribe reads an e:Subscribe and the credentials in its headers. The
 // namespace, and what a resource URI without a filter means, are for the caller to
 // fill in. Errors are *wsman.Fault.
@@ -69,7 +74,7 @@ func readEndTo(r *Request, m *soap.Message, l Limits) (err error) {
 
 // readEndpoint reads where to send to.
 func readEndpoint(e *soap.Element, name string, l Limits) (*Endpoint, error) {
-	to := &Endpoint{Address: soap.ChildText(e, wsman.NSAddressing, "Address")}
+	to := &Endpoint{Address: soap.ChildText(e, "", "Address")}
 	u, err := url.Parse(to.Address)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
@@ -81,7 +86,7 @@ func readEndpoint(e *soap.Element, name string, l Limits) (*Endpoint, error) {
 	}
 	room := l.References
 	for _, set := range []string{"ReferenceProperties", "ReferenceParameters"} {
-		for c := range soap.Children(soap.Child(e, wsman.NSAddressing, set)) {
+		for c := range soap.Children(soap.Child(e, "", set)) {
 			b := readBlock(c, &room)
 			switch {
 			case room < 0:

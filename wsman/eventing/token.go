@@ -39,8 +39,8 @@ func readAuth(r *Request, m *soap.Message, _ Limits) error {
 // findToken is the token for an address; one that does not say applies to all.
 func findToken(tokens *soap.Element, address string) *Credentials {
 	for t := range soap.Children(tokens) {
-		epr := soap.Child(soap.Child(t, "", "AppliesTo"), wsman.NSAddressing, "EndpointReference")
-		if to := soap.ChildText(epr, wsman.NSAddressing, "Address"); to != "" && to != address {
+		epr := soap.Child(soap.Child(t, "", "AppliesTo"), "", "EndpointReference")
+		if to := soap.ChildText(epr, "", "Address"); to != "" && to != address {
 			continue
 		}
 		user := soap.Child(soap.Child(t, wsman.NSTrust, "RequestedSecurityToken"), wsman.NSSecurity, "UsernameToken")
