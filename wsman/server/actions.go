@@ -40,8 +40,11 @@ func actionTable(s *Server) (byURI map[string]action, invoke action) {
 		wsman.ActionDelete:      {name: "Delete", handle: s.handleDelete, changes: true},
 		wsman.ActionRenew:       {name: "Renew", handle: s.handleUnserved, bare: true},
 		wsman.ActionGetStatus:   {name: "GetStatus", handle: s.handleUnserved, bare: true},
-		wsman.ActionSubscribe:   {name: "Subscribe", handle: s.handleUnserved},
-		wsman.ActionUnsubscribe: {name: "Unsubscribe", handle: s.handleUnserved, bare: true},
+		wsman.ActionSubscribe:   {name: "Subscribe", handle: s.handleSubscribe, changes: true},
+		wsman.ActionUnsubscribe: {name: "Unsubscribe", handle: s.handleUnsubscribe, changes: true, bare: true},
+
+		wsman.ActionRenewSubscription:  {name: "RenewSubscription", handle: s.handleRenewSubscription, changes: true, bare: true},
+		wsman.ActionSubscriptionStatus: {name: "GetStatusOfSubscription", handle: s.handleSubscriptionStatus, bare: true},
 	}, action{name: "Invoke", handle: s.handleInvoke, changes: true}
 }
 

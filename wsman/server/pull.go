@@ -18,6 +18,9 @@ func (s *Server) handlePull(ctx context.Context, rq *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.isSubscription(contextID(body)) {
+		return s.pullEvents(ctx, rq, eventPull{id: contextID(body), most: most})
+	}
 	ctx, cancel, err := withMaxTime(ctx, body)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,9 @@ func (s *Server) handleRelease(_ context.Context, rq *request) (*answer, error) 
 	if !soap.Is(body, wsman.NSEnumeration, "Release") {
 		return nil, wsman.SchemaValidationError("the body must be n:Release")
 	}
+	if s.isSubscription(contextID(body)) {
+		return s.releaseEvents(rq, contextID(body))
+	}
 	e, err := s.contexts.take(contextID(body), rq.who.Name, s.config.Time())
 	if err != nil {
 		return nil, err

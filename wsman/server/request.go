@@ -56,8 +56,8 @@ func (rq *request) maxAnswer() int64 {
 func (rq *request) checkHeaders() error {
 	m := rq.msg
 	switch {
-	case len(m.NotUnderstood) > 0:
-		return wsman.NotUnderstood(m.NotUnderstood)
+	case len(notUnderstood(m)) > 0:
+		return wsman.NotUnderstood(notUnderstood(m))
 	case m.Action == "":
 		return wsman.HeaderRequired("the header wsa:Action is missing")
 	case m.MessageID == "":

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"twinlun/cim"
+	"twinlun/wsman/eventing"
 	"twinlun/wsman/soap"
 )
 
@@ -53,6 +54,9 @@ type Config struct {
 	// DefaultNamespace is that of requests that name none;
 	// "root/cimv2/storage/iscsitarget" if empty.
 	DefaultNamespace string
+	// Events is who takes subscriptions; nil: they are not served. Who makes it runs
+	// it, and ends it not later than the server.
+	Events *eventing.Manager
 }
 
 func (c Config) withDefaults() Config {
