@@ -48,13 +48,33 @@ func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.
 		return pool.Volume{}, Errorf(KindInUse, "TheElement", "the volume is in use by another request")
 	}
 	v, err := s.pools[ref.Pool].Update(ctx, ref.ID, func(v *pool.Volume) error {
-		size := v.Size
+		old := *v
 		if err := f(v); err != nil {
 			return err
 		}
-		return s.checkResize(ref, size, v)
+		if err := checkRename(h, old, v); err != nil {
+			return err
+		}
+		return s.checkResize(ref, old.Size, v)
 	})
+	if blockdev.Is(err, blockdev.KindExists) {
+		return v, s.failure("ElementName", err)
+	}
 	return v, s.failure("TheElement", err)
+}
+
+// checkRename claims the new name of a volume, or refuses it.
+func checkRename(h *hold, old pool.Volume, v *pool.Volume) error {
+	const param = "ElementName"
+	switch {
+	case v.Name == old.Name:
+		return nil
+	case pool.ValidName(v.Name) != nil:
+		return Errorf(KindInvalid, param, "%.64q cannot be the name of a volume", v.Name)
+	case !h.take(nameClaim(old.Pool, v.Name)):
+		return Errorf(KindInvalid, param, "the name %s is being taken by another request", v.Name)
+	}
+	return nil
 }
 
 // checkResize refuses a new size of v, which had size bytes.

@@ -7,6 +7,7 @@ import (
 	"twinlun/blockdev/pool"
 	"twinlun/replication"
 	"twinlun/replication/job"
+	"twinlun/replication/setting"
 )
 
 // Replicator carries out the methods of the replication service.
@@ -79,6 +80,26 @@ type Volumes interface {
 	// UpdateVolume is pool.Volumes.Update.
 	UpdateVolume(ctx context.Context, v replication.VolumeRef, f func(*pool.Volume) error) (pool.Volume, error)
 	DeleteVolume(ctx context.Context, v replication.VolumeRef) error
+}
+
+// Editor changes what is kept of groups and relationships, durably. A missing one is a
+// KindInvalid error of the parameter that names it; one of a value names the property.
+type Editor interface {
+	EditGroup(ctx context.Context, id string, e replication.GroupEdit) error
+	EditRelationship(ctx context.Context, id string, e replication.RelationshipEdit) error
+	RenameGroupRelationship(ctx context.Context, id, name string) error
+}
+
+// Settings keeps the settings that users make. *setting.Keeper is one. Failures are
+// setting.ErrNotFound and its neighbours.
+type Settings interface {
+	Setting(ctx context.Context, kind setting.Kind, id string) (setting.Record, error)
+	// Settings lists those of a kind by ID.
+	Settings(ctx context.Context, kind setting.Kind) ([]setting.Record, error)
+	CreateSetting(ctx context.Context, r setting.Record) (setting.Record, error)
+	// UpdateSetting changes one as f does, or not at all where f fails.
+	UpdateSetting(ctx context.Context, kind setting.Kind, id string, f func(*setting.Record) error) (setting.Record, error)
+	DeleteSetting(ctx context.Context, kind setting.Kind, id string) error
 }
 
 // Pools shows the pools.

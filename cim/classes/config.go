@@ -40,6 +40,8 @@ type Config struct {
 	Pools         Pools
 	Jobs          Jobs
 	Exports       Exports
+	Editor        Editor
+	Settings      Settings
 }
 
 // model is what all classes share.
@@ -55,7 +57,8 @@ func (c Config) check() error {
 		return errors.New("classes: Schema, Portals, Time and Logger are needed")
 	case c.System == "", len(c.PoolNames) == 0:
 		return errors.New("classes: the system needs a name and at least one pool")
-	case c.Replicator == nil, c.Relationships == nil, c.Groups == nil, c.Volumes == nil, c.Pools == nil, c.Jobs == nil, c.Exports == nil:
+	case c.Replicator == nil, c.Relationships == nil, c.Groups == nil, c.Volumes == nil, c.Pools == nil, c.Jobs == nil, c.Exports == nil,
+		c.Editor == nil, c.Settings == nil:
 		return errors.New("classes: a backend is missing")
 	}
 	return nil
@@ -72,9 +75,9 @@ func All(c Config) ([]provider.Provider, error) {
 	for _, register := range []func(*registry){
 		computerSystem, hostedService,
 		storagePool, hostedStoragePool,
-		storageVolume, systemDevice, allocatedFromStoragePool, storageSetting,
+		storageVolume, systemDevice, allocatedFromStoragePool, storageSetting, elementSettingData,
 		storageConfigurationService,
-		replicationService, replicationServiceCapabilities, elementCapabilities,
+		replicationService, replicationServiceCapabilities, elementCapabilities, replicationSettingData,
 		storageSynchronized, groupSynchronized,
 		replicationGroup, hostedCollection, orderedMemberOfCollection,
 		concreteJob, owningJobElement, affectedJobElement,

@@ -20,7 +20,7 @@ var servedClasses = []string{
 	"ReplicationServiceCapabilities", "ElementCapabilities", "StorageSynchronized", "GroupSynchronized",
 	"ReplicationGroup", "HostedCollection", "OrderedMemberOfCollection", "ConcreteJob", "OwningJobElement",
 	"AffectedJobElement", "ControllerConfigurationService", "SCSIProtocolController", "ProtocolControllerForUnit",
-	"iSCSIProtocolEndpoint", "StorageHardwareID",
+	"iSCSIProtocolEndpoint", "StorageHardwareID", "ElementSettingData", "ReplicationSettingData",
 }
 
 func TestAllServesEachClassOnce(t *testing.T) {

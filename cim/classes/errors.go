@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"twinlun/blockdev"
 	"twinlun/cim"
 	"twinlun/replication"
 	"twinlun/replication/job"
+	"twinlun/replication/setting"
 )
 
 // deviceFailure says which return code a failure of the block layer is, and
@@ -82,6 +84,43 @@ func statusOf(err error) error {
 	return cim.Internal(err)
 }
 
+// writeStatus turns the failure of changing an instance into a CIM error, which
+// begins with the property at fault. nil stays nil.
+func writeStatus(err error) error {
+	if e, ok := errors.AsType[*replication.Error](err); ok {
+		return cim.Errorf(statusOfKind(e), "%s", reasonOf(e))
+	}
+	for _, f := range []struct {
+		err    error
+		status cim.Status
+	}{
+		{job.ErrRunning, cim.StatusFailed},
+		{setting.ErrExists, cim.StatusAlreadyExists},
+		{setting.ErrFull, cim.StatusServerLimitsExceeded},
+		{setting.ErrInvalid, cim.StatusInvalidParameter},
+	} {
+		if errors.Is(err, f.err) {
+			return cim.Errorf(f.status, "%s", err)
+		}
+	}
+	return statusOf(err)
+}
+
+// statusOfKind is the status of a request to change something that was refused or
+// failed. What names the object itself, and not a property, is gone.
+func statusOfKind(e *replication.Error) cim.Status {
+	object := slices.Contains([]string{"ReplicationGroup", "Synchronization", "TheElement", "Volume"}, e.Param)
+	switch {
+	case e.Kind == replication.KindNotSupported:
+		return cim.StatusNotSupported
+	case e.Kind == replication.KindInvalid && object:
+		return cim.StatusNotFound
+	case e.Kind == replication.KindInvalid:
+		return cim.StatusInvalidParameter
+	}
+	return cim.StatusFailed
+}
+
 // missing says whether a lookup found no such object.
 func missing(err error) bool {
 	if e, ok := errors.AsType[*cim.Error](err); ok {
@@ -90,5 +129,5 @@ func missing(err error) bool {
 	if e, ok := errors.AsType[*replication.Error](err); ok {
 		return e.Kind == replication.KindInvalid
 	}
-	return errors.Is(err, job.ErrNotFound) || blockdev.Is(err, blockdev.KindNotFound)
+	return errors.Is(err, job.ErrNotFound) || errors.Is(err, setting.ErrNotFound) || blockdev.Is(err, blockdev.KindNotFound)
 }

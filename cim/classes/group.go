@@ -10,7 +10,7 @@ import (
 
 func replicationGroup(r *registry) {
 	m := r.model
-	r.add(&source[replication.Group]{
+	s := &source[replication.Group]{
 		class: r.class(classReplicationGroup), each: m.Groups.EachGroup, find: m.groupAt,
 		fill: func(b *cim.Builder, g replication.Group) {
 			b.Set("InstanceID", idGroup+g.ID).Set("ElementName", g.Name).Set("Caption", g.Name).
@@ -18,7 +18,8 @@ func replicationGroup(r *registry) {
 				Set("DeleteOnUnassociated", g.DeleteOnUnassociated).Set("ConsistentPointInTime", g.ConsistentPointInTime).
 				Set("ReservedAs", sourceOrTarget).Set("SupportedSyncTypes", []uint16{6, 7, 8})
 		},
-	})
+	}
+	r.add(writable[replication.Group]{s, m.groupWriter()})
 }
 
 // sourceOrTarget is the one value of ReservedAs that groups have.

@@ -10,7 +10,7 @@ import (
 func concreteJob(r *registry) {
 	m := r.model
 	s := &source[job.Record]{class: r.class(classConcreteJob), each: m.Jobs.EachJob, count: m.Jobs.CountJobs, find: m.jobAt, fill: m.fillJob}
-	r.add(&service[job.Record]{
+	jobs := &service[job.Record]{
 		source: s, model: m, role: cim.RoleOperator, reading: []string{"GetError", "GetErrors"},
 		methods: map[string]method{
 			"RequestStateChange": requestJobState,
@@ -18,7 +18,8 @@ func concreteJob(r *registry) {
 			"GetErrors":          getJobErrors,
 			"KillJob":            killJob,
 		},
-	})
+	}
+	r.add(writableService[job.Record]{jobs, m.jobWriter()})
 }
 
 func (m *model) jobAt(ctx context.Context, p *cim.Path) (job.Record, error) {

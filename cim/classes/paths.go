@@ -16,6 +16,7 @@ const (
 	classStoragePool       = "TWINLUN_StoragePool"
 	classStorageVolume     = "TWINLUN_StorageVolume"
 	classStorageSetting    = "TWINLUN_StorageSetting"
+	classKeptSettingData   = "TWINLUN_ReplicationSettingData"
 	classReplicationGroup  = "TWINLUN_ReplicationGroup"
 	classConcreteJob       = "TWINLUN_ConcreteJob"
 	classStorageSynced     = "TWINLUN_StorageSynchronized"
@@ -30,12 +31,13 @@ const (
 
 // Prefixes of InstanceIDs, in the form <OrgID>:<LocalID>.
 const (
-	idPool         = "TWINLUN:pool:"
-	idGroup        = "TWINLUN:group:"
-	idJob          = "TWINLUN:job:"
-	idSetting      = "TWINLUN:setting:"
-	idHardware     = "TWINLUN:initiator:"
-	idCapabilities = "TWINLUN:replication-capabilities"
+	idPool               = "TWINLUN:pool:"
+	idGroup              = "TWINLUN:group:"
+	idJob                = "TWINLUN:job:"
+	idSetting            = "TWINLUN:setting:"
+	idReplicationSetting = "TWINLUN:replication-setting:"
+	idHardware           = "TWINLUN:initiator:"
+	idCapabilities       = "TWINLUN:replication-capabilities"
 )
 
 // path makes a path in the storage namespace. The keys must be in the order of

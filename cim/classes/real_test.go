@@ -49,6 +49,7 @@ func newRealSystem(t *testing.T) *realSystem {
 	c := testConfig(t, &fake{})
 	c.PoolNames = []string{"fast"}
 	c.Replicator, c.Relationships, c.Groups, c.Volumes, c.Pools, c.Jobs = svc, svc, svc, svc, svc, svc
+	c.Editor, c.Settings = svc, newSettings(t, kept)
 	s := &system{Broker: brokerOf(t, c), fake: &fake{}, t: t, m: &model{Config: c}}
 	return &realSystem{s, p}
 }

@@ -35,7 +35,7 @@ type replica struct {
 	wait        replication.Wait
 }
 
-func (a *args) replica() replica {
+func (a *args) replica(ctx context.Context) replica {
 	a.need("SyncType", "a type of copy (6 mirror, 7 snapshot or 8 clone)")
 	a.refuse("ConnectivityCollection", "Collections", "TargetPools")
 	a.local("SourceAccessPoint")
@@ -46,7 +46,7 @@ func (a *args) replica() replica {
 		pool:        a.pool("TargetPool"),
 		consistency: replication.Consistency(a.enumerated("Consistency")),
 		settings:    a.settings(),
-		labels:      a.labels("TargetSettingGoal"),
+		labels:      a.labels(ctx, "TargetSettingGoal"),
 		wait:        a.wait(),
 	}
 }
@@ -60,7 +60,7 @@ func (a *args) wait() replication.Wait {
 }
 
 func createListReplica(ctx context.Context, a *args) (*cim.Reply, error) {
-	r := a.replica()
+	r := a.replica(ctx)
 	req := r.listRequest()
 	req.Names, req.Consistency = a.texts("ElementNames"), r.consistency
 	req.Sources, req.Targets = a.volumes(ctx, "SourceElements"), a.volumes(ctx, "TargetElements")
@@ -79,7 +79,7 @@ func createListReplica(ctx context.Context, a *args) (*cim.Reply, error) {
 }
 
 func createElementReplica(ctx context.Context, a *args) (*cim.Reply, error) {
-	req := a.replica().listRequest()
+	req := a.replica(ctx).listRequest()
 	req.Names = []string{a.text("ElementName")}
 	req.Sources = []replication.VolumeRef{a.volume(ctx, "SourceElement")}
 	if a.given("TargetElement") {
@@ -161,7 +161,7 @@ func createGroupReplica(ctx context.Context, a *args) (*cim.Reply, error) {
 
 // groupRequest is what both group methods ask for.
 func (a *args) groupRequest(ctx context.Context) replication.GroupRequest {
-	r := a.replica()
+	r := a.replica(ctx)
 	return replication.GroupRequest{
 		RelationshipName: a.text("RelationshipName"), SyncType: r.syncType, Mode: r.mode,
 		SourceGroup: a.group(ctx, "SourceGroup"), TargetGroup: a.group(ctx, "TargetGroup"), TargetPool: r.pool,

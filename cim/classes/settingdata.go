@@ -22,9 +22,22 @@ type settingRule struct {
 	apply func(s *replication.Settings, v cim.Value)
 }
 
+// callOptions are the values that can be honoured because of how a method is called.
+type callOptions struct{ methodologies, suppliers, pools []uint64 }
+
+// anyCall are those that some call honours.
+func anyCall() callOptions {
+	return callOptions{methodologies: []uint64{2, 3, 9, 11}, suppliers: []uint64{1, 2, 4, 5}, pools: []uint64{2, 3}}
+}
+
+// settingRules are the rules of this call.
+func (a *args) settingRules() map[string]settingRule {
+	return settingRules(callOptions{methodologies: a.methodologies(), suppliers: a.suppliers(), pools: a.targetPools()})
+}
+
 // settingRules lists the properties that are looked at in a call. Any other that
 // has a value which is not its default cannot be honoured.
-func (a *args) settingRules() map[string]settingRule {
+func settingRules(call callOptions) map[string]settingRule {
 	upTo := func(n uint64) (all []uint64) {
 		for i := range n + 1 {
 			all = append(all, i)
@@ -35,14 +48,14 @@ func (a *args) settingRules() map[string]settingRule {
 		"Pairing":                   {known: upTo(4)[2:], done: []uint64{2, 3}},
 		"UnequalGroupsAction":       {known: upTo(4)[2:], done: []uint64{2}},
 		"UnequalListsAction":        {known: upTo(4)[2:], done: []uint64{2}},
-		"DesiredCopyMethodology":    {known: upTo(11)[1:], done: a.methodologies()},
-		"TargetElementSupplier":     {known: upTo(5)[1:], done: a.suppliers()},
+		"DesiredCopyMethodology":    {known: upTo(11)[1:], done: call.methodologies},
+		"TargetElementSupplier":     {known: upTo(5)[1:], done: call.suppliers},
 		"ThinProvisioningPolicy":    {known: upTo(7)[2:], done: []uint64{2, 5, 6, 7}},
 		"StorageCompressionPolicy":  {known: upTo(7)[2:], done: []uint64{5, 6, 7}},
 		"Multihop":                  {done: []uint64{1}},
 		"CopyRecoveryMode":          {known: []uint64{0, 2, 3, 4}, done: []uint64{2, 4}},
 		"TargetElementGoal":         {known: []uint64{2, 3}, done: []uint64{2, 3}},
-		"TargetElementResourcePool": {known: []uint64{2, 3}, done: a.targetPools()},
+		"TargetElementResourcePool": {known: []uint64{2, 3}, done: call.pools},
 		"DeltaUpdateBlocks":         {done: []uint64{0}},
 		"MaximumSkew":               {done: []uint64{0}},
 		"OnGroupOrListError": {known: []uint64{2, 3}, apply: func(s *replication.Settings, v cim.Value) {
@@ -116,16 +129,26 @@ func (a *args) settings() replication.Settings {
 }
 
 func (a *args) applySetting(s *replication.Settings, param string, rule settingRule, p *cim.Property, v cim.Value) {
+	kind, why := rule.refuses(p, v)
+	switch {
+	case why != "":
+		a.fail(kind, param, "%s", why)
+	case rule.apply != nil:
+		rule.apply(s, v)
+	}
+}
+
+// refuses says why a value cannot be honoured, and nothing for one that can.
+func (rule settingRule) refuses(p *cim.Property, v cim.Value) (replication.Kind, string) {
 	n, _ := v.(uint64)
 	none := rule.done == nil && rule.apply == nil
 	switch {
 	case rule.known != nil && !slices.Contains(rule.known, n):
-		a.fail(replication.KindInvalid, param, "%s is not a value that the schema defines", cim.FormatText(v))
+		return replication.KindInvalid, cim.FormatText(v) + " is not a value that the schema defines"
 	case rule.done != nil && !slices.Contains(rule.done, n), none && !cim.Equal(v, p.Default):
-		a.fail(replication.KindNotSupported, param, "%s cannot be honoured", cim.FormatText(v))
-	case rule.apply != nil:
-		rule.apply(s, v)
+		return replication.KindNotSupported, cim.FormatText(v) + " cannot be honoured"
 	}
+	return 0, ""
 }
 
 // noSettings fails for options that would change what a method does which has

@@ -55,7 +55,7 @@ func (a *args) checkElementType() {
 
 func (a *args) createVolume(ctx context.Context) (pool.Volume, error) {
 	a.need("Size", "the size of the new volume")
-	spec := pool.Spec{Name: a.text("ElementName"), Size: a.size(), Labels: a.labels("Goal")}
+	spec := pool.Spec{Name: a.text("ElementName"), Size: a.size(), Labels: a.labels(ctx, "Goal")}
 	in := a.pool("InPool")
 	if in == "" {
 		in = a.PoolNames[0]
@@ -105,7 +105,7 @@ func (a *args) freeName(ctx context.Context) (string, error) {
 func unnamed(n int) string { return fmt.Sprintf("volume-%d", n) }
 
 func (a *args) modifyVolume(ctx context.Context) (pool.Volume, error) {
-	ref, size, labels := a.volume(ctx, "TheElement"), a.size(), a.labels("Goal")
+	ref, size, labels := a.volume(ctx, "TheElement"), a.size(), a.labels(ctx, "Goal")
 	if in := a.pool("InPool"); in != "" && in != ref.Pool {
 		a.fail(replication.KindInvalid, "InPool", "the volume is in pool %s", ref.Pool)
 	}

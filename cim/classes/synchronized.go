@@ -39,7 +39,7 @@ type shownPair struct {
 func storageSynchronized(r *registry) {
 	m := r.model
 	s := &source[shownPair]{class: r.class(classStorageSynced), each: m.shownPairs, find: m.shownPair, fill: m.fillPair}
-	r.add(&synchronized[shownPair]{source: s, of: m.shownPairsOf})
+	r.add(writableLink[shownPair]{&synchronized[shownPair]{source: s, of: m.shownPairsOf}, m.pairWriter()})
 }
 
 // groupSynchronized shows the pairs of groups.
@@ -48,7 +48,7 @@ func groupSynchronized(r *registry) {
 	s := &source[replication.GroupRelationship]{
 		class: r.class(classGroupSynced), each: m.Relationships.EachGroupRelationship, find: m.tieAt, fill: m.fillTie,
 	}
-	r.add(&synchronized[replication.GroupRelationship]{source: s, of: m.tiesOf})
+	r.add(writableLink[replication.GroupRelationship]{&synchronized[replication.GroupRelationship]{source: s, of: m.tiesOf}, m.tieWriter()})
 }
 
 // shownPairs looks up each group relationship once.

@@ -13,6 +13,7 @@ import (
 	"twinlun/cim"
 	"twinlun/cim/mof"
 	"twinlun/cim/provider"
+	"twinlun/replication/store"
 	"twinlun/schemas"
 )
 
@@ -41,11 +42,13 @@ func testConfig(t testing.TB, f *fake) Config {
 		Portals: func() []string { return []string{"10.0.0.1:3260"} },
 		Time:    func() time.Time { return then.Add(time.Minute) }, Logger: slog.New(slog.DiscardHandler),
 		Replicator: f, Relationships: f, Groups: f, Volumes: f, Pools: f, Jobs: f, Exports: f,
+		Editor: f, Settings: newSettings(t, store.NewMem()),
 	}
 }
 
 func systemOn(t testing.TB, f *fake) *system {
-	return &system{Broker: brokerOf(t, testConfig(t, f)), fake: f, t: t, m: &model{Config: testConfig(t, f)}}
+	c := testConfig(t, f)
+	return &system{Broker: brokerOf(t, c), fake: f, t: t, m: &model{Config: c}}
 }
 
 func brokerOf(t testing.TB, c Config) *provider.Broker {

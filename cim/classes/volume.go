@@ -18,10 +18,11 @@ type shownVolume struct {
 
 func storageVolume(r *registry) {
 	m := r.model
-	r.add(&source[shownVolume]{
+	s := &source[shownVolume]{
 		class: r.class(classStorageVolume), each: m.shownVolumes, count: m.Volumes.CountVolumes,
 		find: m.shownVolume, same: m.sameVolume, fill: m.fillVolume,
-	})
+	}
+	r.add(writable[shownVolume]{s, m.volumeWriter()})
 }
 
 // sameVolume sets what all volumes have in common.

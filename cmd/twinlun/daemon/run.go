@@ -11,6 +11,7 @@ import (
 	"twinlun/cim/classes"
 	"twinlun/cim/mof"
 	"twinlun/cim/provider"
+	"twinlun/replication/setting"
 	"twinlun/schemas"
 	"twinlun/wsman/auth"
 	"twinlun/wsman/server"
@@ -58,11 +59,15 @@ func (d *Daemon) wsmanServer() (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
+	settings, err := setting.New(setting.Config{Store: d.store, Time: time.Now, Rand: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
 	providers, err := classes.All(classes.Config{
 		Schema: schema, System: d.system, Version: d.options.Version, PoolNames: d.poolNames(),
 		Portals: d.portals, Time: time.Now, Logger: d.log,
 		Replicator: d.service, Relationships: d.service, Groups: d.service, Volumes: d.service,
-		Pools: d.service, Jobs: d.service, Exports: d.exports,
+		Pools: d.service, Jobs: d.service, Exports: d.exports, Editor: d.service, Settings: settings,
 	})
 	if err != nil {
 		return nil, err
