@@ -17,8 +17,8 @@ func TestSet(t *testing.T) {
 		"SystemName="+before["SystemName"].(string), "CreationClassName="+before["CreationClassName"].(string), "--", "ElementName=vol1"))
 
 	w.fails(1, "DeviceID", "set", "CIM_StorageVolume", "@vol1", "DeviceID=other")
-	w.fails(1, "BlockSize", "set", "CIM_StorageVolume", "@vol1", "BlockSize=4096")
-	w.fails(1, "BlockSize", "set", "CIM_StorageVolume", "@vol1", "--null", "BlockSize")
+	w.fails(1, "of TWINLUN_StorageVolume cannot be modified", "set", "CIM_StorageVolume", "@vol1", "BlockSize=4096")
+	w.fails(1, "of TWINLUN_StorageVolume cannot be modified", "set", "CIM_StorageVolume", "@vol1", "--null", "BlockSize")
 	require.Equal(t, before, w.record("get", "CIM_StorageVolume", "@vol1"))
 }
 
