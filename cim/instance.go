@@ -89,5 +89,18 @@ func (p *Path) Key(name string) Value {
 
 // CanonicalNamespace is ns in the form that Path has: either slash is understood.
 func CanonicalNamespace(ns string) string {
+	if isCanonical(ns) {
+		return ns
+	}
 	return strings.ToLower(strings.Trim(strings.ReplaceAll(strings.TrimSpace(ns), `\`, "/"), "/"))
+}
+
+// isCanonical finds most of the namespaces that are canonical already.
+func isCanonical(ns string) bool {
+	for i := range len(ns) {
+		if c := ns[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && (c != '/' || i == 0 || i == len(ns)-1) {
+			return false
+		}
+	}
+	return true
 }

@@ -38,6 +38,9 @@ func keyText(v Value) string {
 }
 
 func quoteKey(s string) string {
+	if !strings.ContainsAny(s, `\"`) {
+		return `"` + s + `"`
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
@@ -110,7 +113,7 @@ func (in *Instance) sameAs(other *Instance) bool {
 // PathIn is the path that the instance has in a namespace: its class and the
 // values of its keys. It fails, with StatusInvalidParameter, where a key is NULL.
 func (in *Instance) PathIn(namespace string) (*Path, error) {
-	p := &Path{Namespace: CanonicalNamespace(namespace), Class: in.Class.Name}
+	p := &Path{Namespace: CanonicalNamespace(namespace), Class: in.Class.Name, Keys: make([]Key, 0, len(in.Class.Keys))}
 	for _, k := range in.Class.Keys {
 		v := in.values[k.Index]
 		if v == nil {

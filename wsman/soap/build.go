@@ -18,6 +18,7 @@ type builder struct {
 	root *Element
 	top  *Element // the innermost open element
 	err  error    // the first one; nothing is taken after it
+	slab slab
 }
 
 // build makes the tree. The error says what is wrong, for the log.
@@ -145,7 +146,7 @@ func (b *builder) data(s string) {
 
 func (b *builder) add(s string) {
 	if s != "" && b.err == nil {
-		b.top.CreateText(s)
+		b.slab.text(b.top, s)
 	}
 }
 
@@ -157,15 +158,17 @@ func (b *builder) startTag() {
 	case b.err != nil:
 		return
 	case b.top != nil:
-		e = b.top.CreateElement(name)
+		e = b.slab.element(b.top, name)
 	case b.root != nil:
 		b.fail("a second element")
 		return
 	default:
-		e = etree.NewElement(name)
+		e = b.slab.element(nil, name)
 		b.root = e
 	}
+	e.Attr = b.slab.attributes()
 	b.attributes(e)
+	e.Attr = b.slab.keep(e.Attr)
 	switch {
 	case b.take("/>"):
 	case b.take(">"):

@@ -79,6 +79,11 @@ func blank(r rune) rune {
 func (b *builder) name() string {
 	n, start, colons := 0, true, 0
 	for n < len(b.rest) {
+		if isLetter(b.rest[n]) {
+			start = false
+			n++
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(b.rest[n:])
 		switch {
 		case r == ':' && !start && colons == 0:
@@ -101,10 +106,15 @@ func (b *builder) name() string {
 	return name
 }
 
+// isLetter says whether c is what most of a name is made of.
+func isLetter(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_'
+}
+
 // isNameRune says whether a name can have r, or begin with it.
 func isNameRune(r rune, start bool) bool {
 	switch {
-	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', r == '_':
+	case r < utf8.RuneSelf && isLetter(byte(r)):
 		return true
 	case '0' <= r && r <= '9', r == '-', r == '.':
 		return !start

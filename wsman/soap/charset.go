@@ -51,6 +51,9 @@ func EncodingFor(contentType string) Encoding {
 // encodingNamed finds an encoding by its name, however it is spelt; ok is false
 // for one that is not served. No name is UTF-8.
 func encodingNamed(name string) (e Encoding, ok bool) {
+	if strings.EqualFold(name, "utf-8") {
+		return UTF8, true
+	}
 	switch strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(name)) {
 	case "", "utf8", "usascii", "ascii":
 		return UTF8, true

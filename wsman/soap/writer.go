@@ -98,6 +98,13 @@ func (w *Writer) Text(s string) {
 	w.escape(s, false)
 }
 
+// Raw writes XML that is finished: whole elements, tags that belong together, or text
+// that is escaped.
+func (w *Writer) Raw(xml string) {
+	w.closeTag()
+	w.buf = append(w.buf, xml...)
+}
+
 // Uint writes a number as text.
 func (w *Writer) Uint(v uint64) {
 	w.closeTag()
@@ -161,7 +168,8 @@ func (w *Writer) name(prefix, local string) {
 
 // plain says whether a byte stands for itself everywhere.
 func plain(c byte) bool {
-	return c >= 0x20 && c < utf8.RuneSelf && c != '<' && c != '>' && c != '&' && c != '"'
+	const markup = 1<<'<' | 1<<'>' | 1<<'&' | 1<<'"' // all of them below 64
+	return c >= 0x20 && c < utf8.RuneSelf && (c >= 64 || markup>>c&1 == 0)
 }
 
 // escape writes s as text, or as an attribute value.

@@ -109,12 +109,13 @@ func bigInstance(b *testing.B) *cim.Instance {
 func BenchmarkWriteInstance(b *testing.B) {
 	in := bigInstance(b)
 	var w soap.Writer
-	WriteInstance(&w, wsman.ClassPrefix, in, InstanceOptions{})
+	var tags Tags
+	WriteInstance(&w, wsman.ClassPrefix, in, InstanceOptions{Tags: &tags})
 	b.SetBytes(int64(w.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Reset()
-		WriteInstance(&w, wsman.ClassPrefix, in, InstanceOptions{})
+		WriteInstance(&w, wsman.ClassPrefix, in, InstanceOptions{Tags: &tags})
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "instances/s")
 }

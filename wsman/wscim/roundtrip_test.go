@@ -213,3 +213,24 @@ func TestReason(t *testing.T) {
 	require.Empty(t, m.NotUnderstood)
 	require.Empty(t, ReadReason(&soap.Message{}))
 }
+
+// The tags that are kept make no difference, at first nor later.
+func TestKeptTags(t *testing.T) {
+	s := newSchema()
+	var tags Tags
+	text := func(in *cim.Instance, o InstanceOptions) string {
+		var w soap.Writer
+		WriteInstance(&w, wsman.ClassPrefix, in, o)
+		return string(w.Bytes())
+	}
+	for round := range 4 {
+		full := fill(t, s, round)
+		for _, in := range []*cim.Instance{full, cim.NewInstance(s.thing), full.Only([]bool{true, false, true})} {
+			for _, o := range []InstanceOptions{{}, {Standalone: true, PreciseArrays: true}} {
+				kept := o
+				kept.Tags = &tags
+				require.Equal(t, text(in, o), text(in, kept))
+			}
+		}
+	}
+}

@@ -18,6 +18,9 @@ type InstanceOptions struct {
 	// PreciseArrays marks NULL arrays with msftwinrm:IsNullArray, as clients ask for
 	// with the option UsePreciseArrays: without it an array of one NULL looks the same.
 	PreciseArrays bool
+	// Tags keeps what is written for every instance of a class; nil: it is made anew
+	// each time.
+	Tags *Tags
 }
 
 // emitter writes values; prefix is that of the resource URIs it writes.
@@ -26,6 +29,7 @@ type emitter struct {
 	prefix string
 	// precise marks NULL arrays; the prefix msftwinrm must be declared.
 	precise bool
+	tags    []tag // of the instance's properties; or nil
 }
 
 // WriteInstance writes an instance under its own class, whose URI is prefix and
@@ -44,7 +48,7 @@ func WriteInstance(w *soap.Writer, prefix string, in *cim.Instance, o InstanceOp
 	if o.PreciseArrays {
 		w.Namespace("msftwinrm", wsman.NSMicrosoft)
 	}
-	emitter{w, prefix, o.PreciseArrays}.properties("p", in, 0)
+	emitter{w: w, prefix: prefix, precise: o.PreciseArrays, tags: o.Tags.of(in.Class)}.properties("p", in, 0)
 	w.End()
 }
 
@@ -60,6 +64,9 @@ func (x emitter) properties(ns string, in *cim.Instance, depth int) {
 		}
 		if v == nil && p.Array && x.precise {
 			x.nullArray(ns, p.Name)
+			continue
+		}
+		if depth == 0 && x.tags != nil && x.tags[i].write(x.w, v) {
 			continue
 		}
 		x.scalar(ns, p.Name, p.Type, v, depth)
