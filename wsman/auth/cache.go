@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	keyed "hash"
 	"io"
 	"time"
 )
@@ -20,7 +21,7 @@ const (
 // only this process has. One entry a user at most, so it is as large as the
 // list of users. It is guarded by its owner's lock.
 type cache struct {
-	key     []byte
+	hash    keyed.Hash
 	entries map[string]*cacheEntry
 }
 
@@ -30,11 +31,11 @@ type cacheEntry struct {
 }
 
 func newCache(rand io.Reader) (*cache, error) {
-	c := &cache{key: make([]byte, 32), entries: map[string]*cacheEntry{}}
-	if _, err := io.ReadFull(rand, c.key); err != nil {
+	key := make([]byte, 32)
+	if _, err := io.ReadFull(rand, key); err != nil {
 		return nil, fmt.Errorf("cache key: %w", err)
 	}
-	return c, nil
+	return &cache{hash: hmac.New(sha256.New, key), entries: map[string]*cacheEntry{}}, nil
 }
 
 func (c *cache) clear() { clear(c.entries) }
@@ -62,10 +63,12 @@ func (c *cache) put(user, password string, now time.Time) {
 }
 
 func (c *cache) mac(user, password string) (sum [sha256.Size]byte) {
-	m := hmac.New(sha256.New, c.key)
-	m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(user))))
-	m.Write([]byte(user))
-	m.Write([]byte(password))
-	m.Sum(sum[:0])
+	text := make([]byte, 0, 4+maxName+maxPassword)
+	text = binary.BigEndian.AppendUint32(text, uint32(len(user)))
+	text = append(append(text, user...), password...)
+	c.hash.Reset()
+	c.hash.Write(text)
+	c.hash.Sum(sum[:0])
+	clear(text)
 	return sum
 }
