@@ -258,6 +258,22 @@ func TestQueryStops(t *testing.T) {
 	}
 }
 
+// An association that can look up what refers to an instance is asked for that.
+func TestQueryAsksAssociator(t *testing.T) {
+	w := newWorld(t)
+	var got []string
+	ask := func(text string) int {
+		got = nil
+		require.NoError(t, w.Query(context.Background(), ns, cim.Query{Language: "WQL", Text: text}, collect(&got)))
+		return len(w.touch.objects)
+	}
+	require.Equal(t, 1, ask(`SELECT * FROM T_Touches WHERE Other = 'T_Thing.Name="b1"'`))
+	require.Equal(t, `root/test:T_Box.Name="b1"`, w.touch.objects[0].String())
+	require.Len(t, got, 1)
+	require.Equal(t, 1, ask(`SELECT * FROM T_Touches WHERE One <> 'T_Box="b1"'`))
+	require.Len(t, got, 1)
+}
+
 // A reference among the keys that means several instances, or none of a class that
 // is served, is compared and not looked up.
 func TestQueryWithReferenceThatIsNoPath(t *testing.T) {

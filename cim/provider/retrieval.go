@@ -109,19 +109,35 @@ func (r *retrieval) get(ctx context.Context, keys []cim.Key, exact bool) (comple
 
 // find takes the instances with some of the keys.
 func (r *retrieval) find(ctx context.Context, keys []cim.Key, exact bool) (complete bool, err error) {
-	f, ok := r.entry.provider.(Finder)
-	if !ok {
-		return false, nil
-	}
-	found := false
-	var stop error
-	ok, err = f.Find(ctx, r.ns, keys, func(in *cim.Instance) error {
+	found, stop := false, error(nil)
+	visit := func(in *cim.Instance) error {
 		found = found || r.query.Match(in)
 		stop = r.visit(in)
 		return stop
-	})
+	}
+	ok, err := r.ask(ctx, keys, visit)
 	if stop != nil {
 		return false, stop
 	}
 	return ok && (exact || found), known(err)
+}
+
+// ask lets the provider find instances with some of the keys, or the associations
+// that refer to one of them; ok is false where it cannot.
+func (r *retrieval) ask(ctx context.Context, keys []cim.Key, visit cim.Yield) (ok bool, err error) {
+	if f, can := r.entry.provider.(Finder); can {
+		if ok, err = f.Find(ctx, r.ns, keys, visit); ok || err != nil {
+			return ok, err
+		}
+	}
+	a, can := r.entry.provider.(Associator)
+	if !can {
+		return false, nil
+	}
+	for _, k := range keys {
+		if object, isPath := k.Value.(*cim.Path); isPath {
+			return true, a.References(ctx, object, k.Name, visit)
+		}
+	}
+	return false, nil
 }

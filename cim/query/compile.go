@@ -17,6 +17,7 @@ type compiler struct {
 	clock       bool    // the time is asked for
 	entry       *source // of the array that ANY or EVERY goes through
 	entryName   string
+	declared    map[string][]*cim.Property // by name, as they are looked for
 }
 
 func (c *compiler) statement(s *statement) *Select {

@@ -61,7 +61,7 @@ func (c *compiler) declaring(p *path) *source {
 	if class == nil {
 		return c.path(p)
 	}
-	return c.declared(&source{}, class, last)
+	return c.property(&source{}, class, last)
 }
 
 // valueNamed is the entry of ValueMap beside a name in Values; without ValueMap it

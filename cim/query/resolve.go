@@ -101,7 +101,7 @@ func (c *compiler) step(from *source, s part) *source {
 	if class == nil {
 		to = c.anywhere(from, s)
 	} else {
-		to = c.declared(from, class, s)
+		to = c.property(from, class, s)
 	}
 	return c.indexed(to, s)
 }
@@ -118,9 +118,9 @@ func (c *compiler) scope(from *source, s part) *cim.Class {
 	return class
 }
 
-// declared is a property of an instance of a known class; NULL where the instance
+// property is a property of an instance of a known class; NULL where the instance
 // is of another one after all.
-func (c *compiler) declared(from *source, class *cim.Class, s part) *source {
+func (c *compiler) property(from *source, class *cim.Class, s part) *source {
 	p := class.Property(s.name)
 	if p == nil {
 		c.fail(s.at(), "class %s has no property %s", class.Name, clip(s.name))
@@ -152,14 +152,14 @@ func (c *compiler) declared(from *source, class *cim.Class, s part) *source {
 // anywhere is a property of an instance of any class. Some class must have it; where
 // all that do agree on its type, that is its type.
 func (c *compiler) anywhere(from *source, s part) *source {
-	declared := c.declarations(s.name)
-	if len(declared) == 0 {
+	found := c.declarations(s.name)
+	if len(found) == 0 {
 		c.fail(s.at(), "no class has a property %s", clip(s.name))
 		return nil
 	}
-	p := declared[0]
+	p := found[0]
 	to := &source{where: s.where, name: p.Name, typ: p.Type, array: p.Array, any: p.Embedded != ""}
-	for _, q := range declared {
+	for _, q := range found {
 		to.array = to.array && q.Array
 		to.any = to.any && q.Embedded != ""
 		to.open = to.open || q.Type != p.Type || q.Array != p.Array || q.Embedded != ""
@@ -175,12 +175,19 @@ func (c *compiler) anywhere(from *source, s part) *source {
 
 // declarations are the properties of all classes with a name.
 func (c *compiler) declarations(name string) []*cim.Property {
-	var found []*cim.Property
+	found, known := c.declared[name]
+	if known {
+		return found
+	}
 	for _, class := range c.Schema.Classes() {
 		if p := class.Property(name); p != nil {
 			found = append(found, p)
 		}
 	}
+	if c.declared == nil {
+		c.declared = map[string][]*cim.Property{}
+	}
+	c.declared[name] = found
 	return found
 }
 
