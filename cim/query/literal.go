@@ -31,7 +31,9 @@ func (c *compiler) convert(t cim.Type, v cim.Value) (cim.Value, error) {
 	case t == cim.Boolean && !c.cql:
 		return fromNumber(v)
 	case t.Unsigned() || t.Signed():
-		v = wholeNumber(v)
+		if v = wholeNumber(v); isReal(v) {
+			return nil, fmt.Errorf("%s is no whole number of its range", cim.FormatText(v))
+		}
 	}
 	return cim.Coerce(v, t, false, false)
 }
@@ -47,6 +49,11 @@ func wholeNumber(v cim.Value) cim.Value {
 		return int64(f)
 	}
 	return v
+}
+
+func isReal(v cim.Value) bool {
+	_, ok := v.(float64)
+	return ok
 }
 
 // fromNumber is a boolean as Windows also writes it: 1 and 0.

@@ -111,5 +111,8 @@ func sample(t testing.TB) (names []string, of map[string]*cim.Instance) {
 		"PreviousInstance": m.instance("CIM_ConcreteJob", values{"InstanceID": "j1", "Name": "Copy", "JobState": 4, "OperationalStatus": []uint16{2}}),
 		"IndicationTime":   noon().Add(time.Minute),
 	})
-	return []string{"a", "b", "d", "n", "p", "h", "i", "sync", "job"}, of
+	of["odd"] = m.instance("T_Change", values{"SourceInstance": m.instance("T_Odd", values{
+		"Blocks": m.pool("p1"), "Delta": m.pool("p2"), "Number": "8", "Step": true, "Text": noon(), "Speed": 2.5, "Depth": -3,
+	})})
+	return []string{"a", "b", "d", "n", "p", "h", "i", "sync", "job", "odd"}, of
 }
