@@ -1,6 +1,7 @@
 package eventing
 
 import (
+	"slices"
 	"strings"
 
 	"twinlun/wsman"
@@ -21,20 +22,17 @@ type Block struct {
 type Attr struct{ Space, Local, Value string }
 
 // readBlock copies an element. Namespaces are kept, prefixes are not; of mixed
-// content the text comes first. room is how many bytes it may have, less what it
+// content the text comes first. Attributes without a declared namespace, or with one
+// that is neither the element's nor a usual one, are dropped. room is how many bytes it may have, less what it
 // took; below zero it was too much.
 func readBlock(e *soap.Element, room *int) Block {
 	ns, _ := soap.Namespace(e)
 	b := Block{Space: ns, Local: e.Tag, Text: soap.Text(e)}
 	*room -= len(b.Space) + len(b.Local) + len(b.Text) + 16
 	for i := range e.Attr {
-		a := &e.Attr[i]
-		if a.Space == "xmlns" || a.Space == "" && a.Key == "xmlns" {
+		at := Attr{Space: attrSpace(e, i), Local: e.Attr[i].Key, Value: e.Attr[i].Value}
+		if at.Space == "" && e.Attr[i].Space != "" || at.Space == "xmlns" || b.has(at) {
 			continue
-		}
-		at := Attr{Local: a.Key, Value: a.Value}
-		if a.Space != "" {
-			at.Space = a.NamespaceURI()
 		}
 		b.Attrs = append(b.Attrs, at)
 		*room -= len(at.Space) + len(at.Local) + len(at.Value)
@@ -46,6 +44,26 @@ func readBlock(e *soap.Element, room *int) Block {
 		b.Children = append(b.Children, readBlock(c, room))
 	}
 	return b
+}
+
+// attrSpace is the namespace of the i-th attribute, empty where its prefix is not
+// declared, and "xmlns" of declarations.
+func attrSpace(e *soap.Element, i int) string {
+	switch a := &e.Attr[i]; {
+	case a.Space == "xmlns" || a.Space == "" && a.Key == "xmlns":
+		return "xmlns"
+	case a.Space == "xml":
+		return wsman.NSXML
+	case a.Space == "":
+		return ""
+	default:
+		return a.NamespaceURI()
+	}
+}
+
+// has says whether there is an attribute of that name, which two prefixes can make.
+func (b *Block) has(a Attr) bool {
+	return slices.ContainsFunc(b.Attrs, func(x Attr) bool { return x.Space == a.Space && x.Local == a.Local })
 }
 
 // write writes the block with prefixes of its own.
