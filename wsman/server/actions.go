@@ -65,31 +65,32 @@ func (s *Server) handleUnserved(_ context.Context, rq *request) (*answer, error)
 	return nil, wsman.ActionNotSupported("", "the action %s is not served", rq.msg.Action)
 }
 
-// handle carries out the request with this body. who is zero for a stranger.
-func (s *Server) handle(w http.ResponseWriter, r *http.Request, who cim.Principal, body []byte) {
-	rq := &request{http: r, who: who, start: s.config.Time()}
-	row, err := s.perform(w, rq, body)
+// handle carries out the request with this body and answers it.
+func (s *Server) handle(rq *request, body []byte) {
+	repeated := &repetition{all: s.repeats}
+	defer repeated.end()
+	row, err := s.perform(rq, body, repeated)
 	result := "ok"
 	switch {
 	case errors.Is(err, auth.ErrNoCredentials):
-		s.refuseUser(w, r, err)
+		s.refuseUser(rq.out, rq.http, err)
 		return
 	case err != nil:
 		f := faultOf(err)
 		result = resultOf(f)
 		s.logFault(rq, row, f, err)
-		s.sendFault(w, rq, f, statusOf(err))
+		s.sendFault(rq, f, statusOf(err))
 	}
 	took := s.config.Time().Sub(rq.start)
 	s.metrics.observe(row.name, result, took)
-	s.config.Logger.LogAttrs(r.Context(), slog.LevelDebug, "wsman: request",
-		slog.String("action", row.name), slog.String("result", result), slog.String("user", who.Name),
+	s.config.Logger.LogAttrs(rq.http.Context(), slog.LevelDebug, "wsman: request",
+		slog.String("action", row.name), slog.String("result", result), slog.String("user", rq.who.Name),
 		slog.String("message", rq.relatesTo()), slog.Duration("duration", took))
 }
 
 // perform reads the message, finds the action, calls it and sends its answer. A
 // panic below it is an error like others; its stack goes to the log.
-func (s *Server) perform(w http.ResponseWriter, rq *request, body []byte) (row action, err error) {
+func (s *Server) perform(rq *request, body []byte, repeated *repetition) (row action, err error) {
 	row = action{name: "unknown"}
 	defer func() {
 		if p := recover(); p != nil {
@@ -117,11 +118,16 @@ func (s *Server) perform(w http.ResponseWriter, rq *request, body []byte) (row a
 	}
 	ctx, cancel := s.operation(rq, row)
 	defer cancel()
+	if row.changes {
+		if first := repeated.begin(rq, body, s.config.Time()); first != nil {
+			return row, s.answerAgain(ctx, rq, first)
+		}
+	}
 	a, err := s.run(ctx, rq, row)
 	if err != nil {
 		return row, err
 	}
-	return row, s.sendAnswer(w, rq, a, row)
+	return row, s.sendAnswer(rq, a, row)
 }
 
 func (s *Server) run(ctx context.Context, rq *request, row action) (a *answer, err error) {

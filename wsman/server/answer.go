@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strings"
 
+	"twinlun/cim"
 	"twinlun/wsman"
 	"twinlun/wsman/soap"
+	"twinlun/wsman/wscim"
 )
 
 // keepWriter is the largest writer that is kept for the next answer.
@@ -28,15 +30,19 @@ type answer struct {
 	// done is called when the answer is written or could not be, before it is
 	// sent; or nil.
 	done func()
+	// path is the instance that the answer is about where it is another than that
+	// of the request, or none (gone); RequestEPR asks for it.
+	path *cim.Path
+	gone bool
 	// code and note are the outcome in the audit.
 	code, note string
 }
 
 // sendAnswer turns an answer into bytes and sends them. An error is one of
 // making the answer; nothing is sent then.
-func (s *Server) sendAnswer(w http.ResponseWriter, rq *request, a *answer, row action) error {
+func (s *Server) sendAnswer(rq *request, a *answer, row action) error {
 	if a.status != 0 {
-		w.WriteHeader(a.status)
+		rq.out.WriteHeader(a.status)
 		return nil
 	}
 	sw := s.writer()
@@ -44,11 +50,12 @@ func (s *Server) sendAnswer(w http.ResponseWriter, rq *request, a *answer, row a
 	if err := s.writeAnswer(sw, rq, a); err != nil {
 		return err
 	}
-	if limit := rq.maxAnswer(); !a.sized && limit > 0 && int64(sw.Len()) > limit {
+	enc := rq.encoding()
+	data := enc.Encode(sw.Bytes())
+	if limit := rq.msg.MaxEnvelopeSize; !a.sized && limit > 0 && int64(len(data)) > limit {
 		return tooLarge(row)
 	}
-	enc := rq.encoding()
-	s.send(w, http.StatusOK, enc.ContentType(), enc.Encode(sw.Bytes()))
+	s.send(rq.out, http.StatusOK, enc.ContentType(), data)
 	return nil
 }
 
@@ -65,10 +72,20 @@ func (s *Server) writeAnswer(sw *soap.Writer, rq *request, a *answer) error {
 		return err
 	}
 	h := soap.ResponseHeader{
-		Action:    rq.msg.Action + wsman.ResponseSuffix,
-		MessageID: id,
-		RelatesTo: rq.relatesTo(),
-		Extra:     a.header,
+		Action:     rq.msg.Action + wsman.ResponseSuffix,
+		MessageID:  id,
+		RelatesTo:  rq.relatesTo(),
+		Addressing: rq.addressing(),
+		Echo:       rq.echo,
+		Extra:      a.header,
+	}
+	if rq.msg.RequestEPR {
+		h.Extra = func(sw *soap.Writer) {
+			writeRequestedEPR(sw, rq, a)
+			if a.header != nil {
+				a.header(sw)
+			}
+		}
 	}
 	soap.WriteEnvelope(sw, h, func(sw *soap.Writer) {
 		if a.body != nil {
@@ -90,20 +107,22 @@ func tooLarge(row action) error {
 	return wsman.EncodingLimit(d, "the answer is larger than MaxEnvelopeSize")
 }
 
-// sendFault sends a fault. rq may be nil.
-func (s *Server) sendFault(w http.ResponseWriter, rq *request, f *wsman.Fault, status int) {
-	sw := s.writer()
-	defer s.recycle(sw)
-	id, err := s.newID()
-	if err != nil {
-		s.config.Logger.Error("wsman: message id", "error", err)
-		s.sendText(w, http.StatusInternalServerError, "internal error")
-		return
+// writeRequestedEPR names the instance that the answer is about (DSP0226 R6.5-1).
+func writeRequestedEPR(sw *soap.Writer, rq *request, a *answer) {
+	path := a.path
+	if path == nil {
+		path = rq.path
 	}
-	h := soap.ResponseHeader{MessageID: id, RelatesTo: rq.relatesTo()}
-	soap.WriteFault(sw, h, f, s.config.Machine)
-	enc := rq.encoding()
-	s.send(w, status, enc.ContentType(), enc.Encode(sw.Bytes()))
+	sw.Start("w", "RequestedEPR")
+	switch {
+	case a.gone:
+		sw.Element("w", "EPRInvalid", "")
+	case path == nil || len(path.Keys) == 0:
+		sw.Element("w", "EPRUnknown", "")
+	default:
+		soap.WriteEPR(sw, wscim.PathToEPR(path, rq.resource.Prefix))
+	}
+	sw.End()
 }
 
 func (s *Server) writer() *soap.Writer {

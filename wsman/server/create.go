@@ -34,7 +34,7 @@ func (s *Server) handleCreate(ctx context.Context, rq *request) (*answer, error)
 }
 
 func writeCreated(rq *request, path *cim.Path) *answer {
-	return &answer{code: resultOK, body: func(w *soap.Writer) error {
+	return &answer{code: resultOK, path: path, body: func(w *soap.Writer) error {
 		wscim.WriteResourceCreated(w, rq.resource.Prefix, path)
 		return nil
 	}}

@@ -27,5 +27,5 @@ func (s *Server) handleDelete(ctx context.Context, rq *request) (*answer, error)
 	if err := s.config.Broker.Delete(ctx, path); err != nil {
 		return nil, err
 	}
-	return &answer{code: resultOK}, nil
+	return &answer{code: resultOK, gone: true}, nil
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"twinlun/cim"
 	"twinlun/wsman"
 	"twinlun/wsman/auth"
+	"twinlun/wsman/soap"
 )
 
 // What is read of the requests of those who did not say who they are.
@@ -36,14 +36,28 @@ func (s *Server) serveSOAP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveUser answers a request of a known user.
+// serveUser answers a request of a known user. The user's place is taken before
+// the body is read, which bounds what one user's requests hold in memory.
 func (s *Server) serveUser(w http.ResponseWriter, r *http.Request, who cim.Principal) {
-	data, err := s.readBody(w, r, s.config.Limits.Body)
-	if err != nil {
-		s.badBody(w, err)
+	rq := s.newRequest(w, r, who)
+	leave, ok := s.users.enter(r.Context(), who.Name)
+	if !ok {
+		s.metrics.refused.WithLabelValues("user").Inc()
+		drain(r)
+		s.sendFault(rq, wsman.QuotaLimit("more than %d requests of this user are under way", s.config.Limits.InFlightPerUser), http.StatusInternalServerError)
 		return
 	}
-	s.limited(w, func() { s.handle(w, r, who, data) })
+	defer leave()
+	data, err := s.readBody(w, r, s.config.Limits.Body)
+	if err != nil {
+		s.badBody(rq, err)
+		return
+	}
+	s.limited(rq, func() { s.handle(rq, data) })
+}
+
+func (s *Server) newRequest(w http.ResponseWriter, r *http.Request, who cim.Principal) *request {
+	return &request{http: r, out: w, who: who, start: s.config.Time()}
 }
 
 // serveAnonymous answers Identify, and nothing else, to everybody.
@@ -61,24 +75,26 @@ func (s *Server) serveStranger(w http.ResponseWriter, r *http.Request) {
 		s.refuseUser(w, r, auth.ErrNoCredentials)
 		return
 	}
+	rq := s.newRequest(w, r, cim.Principal{})
 	data, err := s.readBody(w, r, anonymousBody)
 	if err != nil {
-		s.badBody(w, err)
+		s.badBody(rq, err)
 		return
 	}
-	s.limited(w, func() { s.handle(w, r, cim.Principal{}, data) })
+	s.limited(rq, func() { s.handle(rq, data) })
 }
 
-// limited calls f unless too many requests are under way.
-func (s *Server) limited(w http.ResponseWriter, f func()) {
-	select {
-	case s.inFlight <- struct{}{}:
-		defer func() { <-s.inFlight }()
-		f()
-	default:
-		w.Header().Set("Retry-After", "1")
-		s.sendText(w, http.StatusServiceUnavailable, "too many requests at once")
+// limited calls f when there is a place among the requests under way. Where there
+// is none for a while the client shall come back.
+func (s *Server) limited(rq *request, f func()) {
+	if !take(rq.http.Context(), s.inFlight, s.config.Limits.Wait) {
+		s.metrics.refused.WithLabelValues("in_flight").Inc()
+		rq.out.Header().Set("Retry-After", "1")
+		s.sendFault(rq, wsman.EndpointUnavailable("too many requests are under way"), http.StatusServiceUnavailable)
+		return
 	}
+	defer func() { <-s.inFlight }()
+	f()
 }
 
 // refuseUser answers with the authenticator's refusal. It reads what is left of
@@ -124,19 +140,19 @@ func readAll(r io.Reader, size int64) ([]byte, error) {
 }
 
 // badBody answers a request whose body cannot be read.
-func (s *Server) badBody(w http.ResponseWriter, err error) {
-	w.Header().Set("Connection", "close")
+func (s *Server) badBody(rq *request, err error) {
+	rq.out.Header().Set("Connection", "close")
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		f := wsman.EncodingLimit(wsman.DetailServiceEnvelope, "a request may have %d bytes at most", tooLarge.Limit)
-		s.sendFault(w, nil, f, http.StatusInternalServerError)
+		s.sendFault(rq, f, http.StatusInternalServerError)
 		return
 	}
-	s.sendText(w, http.StatusBadRequest, "the body cannot be read")
+	s.sendText(rq.out, http.StatusBadRequest, "the body cannot be read")
 }
 
 func isSOAP(r *http.Request) bool {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "application/soap+xml"
+	kind, _ := soap.MediaType(r.Header.Get("Content-Type"))
+	return kind == "application/soap+xml"
 }
 
 // sendText answers with a line of text: what is not SOAP.

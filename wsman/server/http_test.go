@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -145,7 +146,7 @@ func TestAuthenticatorFails(t *testing.T) {
 }
 
 func TestInFlightLimit(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Limits.InFlight = 1 }).withVolumes(1)
+	w := newWorld(t, func(c *Config) { c.Limits.InFlight, c.Limits.Wait = 1, time.Millisecond }).withVolumes(1)
 	w.inFlight <- struct{}{}
 	rec := w.serve(t, httpRequest(getVolume("V0").windows()))
 	require.Equal(t, 503, rec.Code)

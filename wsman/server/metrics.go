@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	requests     *prometheus.HistogramVec // action, result
 	authFailures *prometheus.CounterVec   // status
+	refused      *prometheus.CounterVec   // limit
 }
 
 func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
@@ -24,6 +25,10 @@ func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 			Name: "twinlun_wsman_auth_failures_total",
 			Help: "Requests that were not let in, by HTTP status.",
 		}, []string{"status"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "twinlun_wsman_refused_total",
+			Help: "Connections and requests that were refused, by limit: connections, in_flight, user.",
+		}, []string{"limit"}),
 	}
 	if r == nil {
 		return m, nil
@@ -34,6 +39,7 @@ func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 	return m, errors.Join(
 		r.Register(m.requests),
 		r.Register(m.authFailures),
+		r.Register(m.refused),
 		r.Register(gauge("twinlun_wsman_in_flight", "WS-Management requests under way.", func() int { return len(s.inFlight) })),
 		r.Register(gauge("twinlun_wsman_enumerations", "Enumerations under way.", s.contexts.count)),
 		r.Register(gauge("twinlun_wsman_connections", "Open connections.", s.conns.count)),

@@ -88,6 +88,8 @@ type Server struct {
 	metrics  *metrics
 	conns    *connCounter
 	inFlight chan struct{}
+	users    *places
+	repeats  *repeats
 	writers  sync.Pool // of *soap.Writer
 }
 
@@ -102,6 +104,8 @@ func New(c Config) (*Server, error) {
 		config:   c,
 		contexts: newContexts(c.Limits),
 		inFlight: make(chan struct{}, c.Limits.InFlight),
+		users:    newPlaces(c.Limits.InFlightPerUser, c.Limits.Wait),
+		repeats:  newRepeats(),
 		writers:  sync.Pool{New: func() any { return new(soap.Writer) }},
 	}
 	s.conns = newConnCounter(c.Limits.Connections)
