@@ -63,10 +63,9 @@ func hostedCollection(r *registry) {
 // from 1.
 func orderedMemberOfCollection(r *registry) {
 	m := r.model
-	a := &association{class: r.class("TWINLUN_OrderedMemberOfCollection"), near: "Collection", far: "Member"}
+	a := &association{class: r.class(classOrderedMember), near: "Collection", far: "Member"}
 	give := func(g replication.Group, i int, yield links) error {
-		set := func(b *cim.Builder) { b.Set("AssignedSequence", i+1) }
-		return yield(link{near: groupPath(g.ID), far: m.volumePath(g.Members[i].ID), set: set})
+		return yield(m.memberLink(member{group: g.ID, volume: g.Members[i], place: i}))
 	}
 	giveAll := func(g replication.Group, yield links) error {
 		for i := range g.Members {
