@@ -83,6 +83,8 @@ func All(c Config) ([]provider.Provider, error) {
 		concreteJob, owningJobElement, affectedJobElement,
 		controllerConfigurationService, scsiProtocolController, protocolControllerForUnit,
 		iscsiProtocolEndpoint, storageHardwareID,
+		registeredProfile, registeredSubProfile, elementConformsToProfile, subProfileRequiresProfile,
+		objectManager, hostedObjectManager, namespace, namespaceInManager,
 	} {
 		register(b)
 	}

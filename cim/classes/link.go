@@ -21,6 +21,9 @@ type links func(link) error
 type association struct {
 	class     *cim.Class
 	near, far string // names of the reference properties; far is the end with fewer links
+	// spaces are the namespaces, in each of which all links are; nil: the storage
+	// namespace. The ends are where they are.
+	spaces []string
 	// all yields every link.
 	all func(ctx context.Context, yield links) error
 	// of yields the links of an object, of whatever class, without building
@@ -32,21 +35,31 @@ type association struct {
 // Class is the name of the class served.
 func (a *association) Class() string { return a.class.Name }
 
-// Namespaces is the storage namespace.
-func (a *association) Namespaces() []string { return []string{Namespace} }
+// Namespaces is where the class is served.
+func (a *association) Namespaces() []string {
+	if a.spaces == nil {
+		return []string{Namespace}
+	}
+	return a.spaces
+}
 
 // Enumerate yields all instances.
-func (a *association) Enumerate(ctx context.Context, _ string, yield cim.Yield) error {
-	return a.walk(ctx, yield, a.all)
+func (a *association) Enumerate(ctx context.Context, ns string, yield cim.Yield) error {
+	return a.walk(ctx, ns, yield, a.all)
 }
 
 // References yields the instances that refer to an object, and where there are
 // few, others too: the Broker drops them.
 func (a *association) References(ctx context.Context, object *cim.Path, _ string, yield cim.Yield) error {
+	return a.referring(ctx, object.Namespace, object, yield)
+}
+
+// referring is References in a namespace.
+func (a *association) referring(ctx context.Context, ns string, object *cim.Path, yield cim.Yield) error {
 	if a.of == nil {
-		return a.walk(ctx, yield, a.all)
+		return a.walk(ctx, ns, yield, a.all)
 	}
-	return a.walk(ctx, yield, func(ctx context.Context, l links) error {
+	return a.walk(ctx, ns, yield, func(ctx context.Context, l links) error {
 		if err := a.of(ctx, object, l); !missing(err) {
 			return err
 		}
@@ -64,7 +77,7 @@ func (a *association) Get(ctx context.Context, p *cim.Path) (*cim.Instance, erro
 		return nil, notFound(p)
 	}
 	var found *cim.Instance
-	err := a.References(ctx, far, a.far, func(in *cim.Instance) error {
+	err := a.referring(ctx, p.Namespace, far, func(in *cim.Instance) error {
 		if !in.Path.Equal(p) {
 			return nil
 		}
@@ -82,10 +95,10 @@ func (a *association) Get(ctx context.Context, p *cim.Path) (*cim.Instance, erro
 
 // walk yields what listing gives. The error of the one who reads comes back to
 // him as it is.
-func (a *association) walk(ctx context.Context, yield cim.Yield, listing func(context.Context, links) error) error {
+func (a *association) walk(ctx context.Context, ns string, yield cim.Yield, listing func(context.Context, links) error) error {
 	var stop error
 	err := listing(ctx, func(l link) error {
-		stop = a.give(ctx, l, yield)
+		stop = a.giveIn(ctx, ns, l, yield)
 		return stop
 	})
 	if stop != nil {
@@ -94,7 +107,12 @@ func (a *association) walk(ctx context.Context, yield cim.Yield, listing func(co
 	return statusOf(err)
 }
 
+// give yields the instance of a link in the storage namespace.
 func (a *association) give(ctx context.Context, l link, yield cim.Yield) error {
+	return a.giveIn(ctx, Namespace, l, yield)
+}
+
+func (a *association) giveIn(ctx context.Context, ns string, l link, yield cim.Yield) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -102,7 +120,7 @@ func (a *association) give(ctx context.Context, l link, yield cim.Yield) error {
 	if l.set != nil {
 		l.set(b)
 	}
-	in, err := b.InstanceIn(Namespace)
+	in, err := b.InstanceIn(ns)
 	if err != nil {
 		return cim.Internal(err)
 	}

@@ -1,6 +1,7 @@
 package classes
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
@@ -10,6 +11,8 @@ import (
 // source serves the instances of a class that are made from values of T.
 type source[T any] struct {
 	class *cim.Class
+	// space is the namespace; empty: the storage namespace.
+	space string
 	// each gives all values, in a stable order, until yield fails, with that error.
 	each func(ctx context.Context, yield func(T) error) error
 	// count says how many there are; nil: they are counted.
@@ -31,8 +34,8 @@ type source[T any] struct {
 // Class is the name of the class served.
 func (s *source[T]) Class() string { return s.class.Name }
 
-// Namespaces is the storage namespace.
-func (s *source[T]) Namespaces() []string { return []string{Namespace} }
+// Namespaces is where the class is served.
+func (s *source[T]) Namespaces() []string { return []string{cmp.Or(s.space, Namespace)} }
 
 // Enumerate yields all instances.
 func (s *source[T]) Enumerate(ctx context.Context, _ string, yield cim.Yield) error {
@@ -132,7 +135,7 @@ func (s *source[T]) instance(v T) (*cim.Instance, error) {
 	}
 	b := cim.BuildLike(shared)
 	s.fill(b, v)
-	in, err := b.InstanceIn(Namespace)
+	in, err := b.InstanceIn(cmp.Or(s.space, Namespace))
 	if err != nil {
 		return nil, cim.Internal(err)
 	}
