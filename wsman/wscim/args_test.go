@@ -129,8 +129,8 @@ func TestDecodeArgsRefuses(t *testing.T) {
 		"wrong EPR class":   {`<p:One_ref><a:ReferenceParameters><w:ResourceURI>` + wsman.ClassPrefix + `T_Thing</w:ResourceURI></a:ReferenceParameters></p:One_ref>`, "One_ref", "is not a T_Base"},
 		"missing key":       {`<p:One_ref xsi:type="p:T_Disk_Type"><SystemName>x</SystemName></p:One_ref>`, "One_ref", "has no DeviceID"},
 		"keyless":           {`<p:Any_emb><x/></p:Any_emb>`, "Any_emb", "no class"},
-		"MOF":               {`<p:One_emb>instance of T_Setting { Level = 7; };</p:One_emb>`, "One_emb", "MOF"},
-		"rubbish":           {`<p:One_emb>rubbish</p:One_emb>`, "One_emb", "not an instance in XML"},
+		"MOF":               {`<p:One_emb>instance of T_Disk {};</p:One_emb>`, "One_emb", "T_Disk is not"},
+		"rubbish":           {`<p:One_emb>rubbish</p:One_emb>`, "One_emb", "or XML"},
 		"broken text":       {`<p:One_emb>&lt;T_Setting&gt;</p:One_emb>`, "One_emb", "well-formed"},
 		"DTD in text":       {`<p:One_emb>&lt;!DOCTYPE a&gt;&lt;T_Setting/&gt;</p:One_emb>`, "One_emb", "document type"},
 		"other embedded":    {`<p:One_emb xsi:type="p:T_Disk_Type"><DeviceID>1</DeviceID></p:One_emb>`, "One_emb", "T_Disk is not a T_Setting"},
@@ -141,7 +141,8 @@ func TestDecodeArgsRefuses(t *testing.T) {
 		"CIM-XML property":  {`<p:One_emb><INSTANCE CLASSNAME="T_Setting"><PROPERTY NAME="Speed"/></INSTANCE></p:One_emb>`, "One_emb", `no property "Speed"`},
 		"CIM-XML value":     {`<p:One_emb><INSTANCE CLASSNAME="T_Setting"><PROPERTY NAME="Level"><VALUE>x</VALUE></PROPERTY></INSTANCE></p:One_emb>`, "One_emb", "property Level"},
 		"CIM-XML other":     {`<p:One_emb><INSTANCE CLASSNAME="T_Disk"/></p:One_emb>`, "One_emb", "T_Disk is not"},
-		"CIM-XML reference": {`<p:One_emb><INSTANCE CLASSNAME="T_Setting"><PROPERTY.REFERENCE NAME="Disk"/></INSTANCE></p:One_emb>`, "One_emb", "not understood"},
+		"CIM-XML reference": {`<p:One_emb><INSTANCE CLASSNAME="T_Setting"><PROPERTY.REFERENCE NAME="Disk"><VALUE.REFERENCE/></PROPERTY.REFERENCE></INSTANCE></p:One_emb>`, "One_emb", "INSTANCENAME"},
+		"CIM-XML element":   {`<p:One_emb><INSTANCE CLASSNAME="T_Setting"><PROPERTY.LIST NAME="Disk"/></INSTANCE></p:One_emb>`, "One_emb", "not understood"},
 		"nested too deep":   {`<p:One_emb>` + deep + `</p:One_emb>`, "One_emb", "deep"},
 	} {
 		_, err := decodeOne(t, s, c.xml)

@@ -1,7 +1,6 @@
 package wscim
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -133,13 +132,10 @@ func checkEmbedded(c *cim.Class, want string) error {
 }
 
 // embeddedText reads an instance from text: an XML element as it would be inline,
-// or CIM-XML.
+// CIM-XML, or MOF.
 func (r reader) embeddedText(d decl, text string) (cim.Value, error) {
 	if !strings.HasPrefix(text, "<") {
-		if head := text[:min(len(text), 8)]; strings.EqualFold(head, "instance") {
-			return nil, errors.New("an instance in MOF is not understood; send it as XML")
-		}
-		return nil, errors.New("it is not an instance in XML")
+		return r.embeddedMOF(d, text)
 	}
 	e, err := soap.Parse([]byte(text), r.env.Limits)
 	if err != nil {
@@ -202,6 +198,8 @@ func (r reader) cimXMLProperty(in *cim.Instance, e *soap.Element) error {
 		v, err = r.cimXMLValue(ofProperty(p), soap.Child(e, "", "VALUE"))
 	case "PROPERTY.ARRAY":
 		v, err = r.cimXMLArray(ofProperty(p), soap.Child(e, "", "VALUE.ARRAY"))
+	case "PROPERTY.REFERENCE":
+		v, err = r.cimXMLValue(ofProperty(p), soap.Child(e, "", "VALUE.REFERENCE"))
 	default:
 		err = fmt.Errorf("%q is not understood here", clip(e.Tag))
 	}
@@ -238,7 +236,7 @@ func (r reader) cimXMLValue(d decl, e *soap.Element) (cim.Value, error) {
 	case e == nil:
 		return nil, nil
 	case d.kind == cim.Reference:
-		return nil, errors.New("references in CIM-XML are not understood here")
+		return r.cimXMLReference(d, e)
 	}
 	return r.scalar(d, e)
 }
