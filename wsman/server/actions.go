@@ -38,8 +38,8 @@ func actionTable(s *Server) (byURI map[string]action, invoke action) {
 		wsman.ActionPut:         {name: "Put", handle: s.handlePut, changes: true},
 		wsman.ActionCreate:      {name: "Create", handle: s.handleCreate, changes: true},
 		wsman.ActionDelete:      {name: "Delete", handle: s.handleDelete, changes: true},
-		wsman.ActionRenew:       {name: "Renew", handle: s.handleUnserved, bare: true},
-		wsman.ActionGetStatus:   {name: "GetStatus", handle: s.handleUnserved, bare: true},
+		wsman.ActionRenew:       {name: "Renew", handle: s.handleRenew, bare: true},
+		wsman.ActionGetStatus:   {name: "GetStatus", handle: s.handleGetStatus, bare: true},
 		wsman.ActionSubscribe:   {name: "Subscribe", handle: s.handleSubscribe, changes: true},
 		wsman.ActionUnsubscribe: {name: "Unsubscribe", handle: s.handleUnsubscribe, changes: true, bare: true},
 

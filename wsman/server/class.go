@@ -26,14 +26,24 @@ func (s *Server) getClass(rq *request) (*answer, error) {
 }
 
 // enumerateClasses is the source of an enumeration of classes: all that derive
-// from the one that is named, or simply all.
-func (s *Server) enumerateClasses(rq *request) (*source, error) {
+// from the one that is named, or simply all. They have no endpoint references and
+// cannot be filtered.
+func (s *Server) enumerateClasses(rq *request, en *enumeration) (*source, error) {
+	switch {
+	case en.filter != nil:
+		return nil, wsman.CannotProcessFilter("classes cannot be filtered")
+	case en.mode != "":
+		return nil, wsman.UnsupportedFeature(wsman.DetailEnumerationMode, "classes have no endpoint references: %s is for instances", en.mode)
+	case en.shapes():
+		return nil, wsman.PolymorphismUnsupported("the polymorphism mode %s is for instances, not for classes", en.polymorphism)
+	}
 	classes, err := s.config.Broker.Classes(rq.ns, rq.className(), true)
 	if err != nil {
 		return nil, err
 	}
 	options := rq.classOptions()
 	return &source{
+		resource: rq.resource, ns: rq.ns,
 		items: func(_ context.Context, yield func(item) error) error {
 			for _, c := range classes {
 				if err := yield(item{class: c}); err != nil {
@@ -43,6 +53,7 @@ func (s *Server) enumerateClasses(rq *request) (*source, error) {
 			return nil
 		},
 		write: func(w *soap.Writer, it item) { wscim.WriteClass(w, it.class, options) },
+		count: func(context.Context) (int, bool) { return len(classes), true },
 	}, nil
 }
 

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,47 +15,66 @@ type contexts struct {
 	limit, perUser int
 	idle           time.Duration
 
-	mu     sync.Mutex // guards what follows
-	byID   map[string]*contextEntry
-	byUser map[string]int
+	mu      sync.Mutex // guards what follows
+	byID    map[string]*contextEntry
+	live    map[*cursor]bool // whose sources have not returned
+	byUser  map[string]int   // how many of them a user has
+	soonest time.Time        // nothing expires before
 }
 
 type contextEntry struct {
 	cursor  *cursor
 	user    string
 	busy    bool
-	gone    bool      // not in the table any more
+	gone    bool // not in the table any more
+	life    expiry
 	expires time.Time // if not busy
 }
 
 func newContexts(l Limits) *contexts {
 	return &contexts{
 		limit: l.Contexts, perUser: l.ContextsPerUser, idle: l.ContextIdle,
-		byID: map[string]*contextEntry{}, byUser: map[string]int{},
+		byID: map[string]*contextEntry{}, live: map[*cursor]bool{}, byUser: map[string]int{},
 	}
 }
 
 // add takes in a new enumeration, in use by the caller, who must put it back. It
-// fails with QuotaLimit and closes the cursor where there are too many.
-func (t *contexts) add(c *cursor, user string, now time.Time) (*contextEntry, error) {
+// closes the cursor and fails, with QuotaLimit where the user has too many and
+// with EndpointUnavailable where all have.
+func (t *contexts) add(c *cursor, user string, life expiry, now time.Time) (*contextEntry, error) {
 	t.sweep(now)
-	if e := t.insert(c, user); e != nil {
-		return e, nil
+	e, err := t.insert(c, user, life)
+	if err != nil {
+		c.close()
 	}
-	c.close()
-	return nil, wsman.QuotaLimit("there are too many enumerations under way")
+	return e, err
 }
 
-func (t *contexts) insert(c *cursor, user string) *contextEntry {
+func (t *contexts) insert(c *cursor, user string, life expiry) (*contextEntry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.byID) >= t.limit || t.byUser[user] >= t.perUser {
-		return nil
+	switch {
+	case t.byUser[user] >= t.perUser:
+		return nil, wsman.QuotaLimit("a user may have %d enumerations under way", t.perUser)
+	case len(t.live) >= t.limit:
+		return nil, wsman.EndpointUnavailable("there are %d enumerations under way, which is the limit of the service", t.limit)
 	}
-	e := &contextEntry{cursor: c, user: user, busy: true}
+	e := &contextEntry{cursor: c, user: user, busy: true, life: life}
 	t.byID[c.id] = e
+	t.live[c] = true
 	t.byUser[user]++
-	return e
+	c.left = func() { t.leave(c, user) }
+	return e, nil
+}
+
+// leave counts a source out that has returned.
+func (t *contexts) leave(c *cursor, user string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.live, c)
+	if t.byUser[user]--; t.byUser[user] == 0 {
+		delete(t.byUser, user)
+	}
 }
 
 // take finds an enumeration for its user, who must put it back. It fails with
@@ -62,15 +83,23 @@ func (t *contexts) take(id, user string, now time.Time) (*contextEntry, error) {
 	t.sweep(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	e := t.byID[id]
+	e, err := t.findLocked(id, user)
 	switch {
-	case e == nil || e.user != user:
-		return nil, wsman.InvalidEnumerationContext("there is no such enumeration: it has ended, was released or has expired")
+	case err != nil:
+		return nil, err
 	case e.busy:
 		return nil, wsman.Concurrency("another request uses this enumeration")
 	}
 	e.busy = true
 	return e, nil
+}
+
+// findLocked finds an enumeration of a user. Those of others are not there.
+func (t *contexts) findLocked(id, user string) (*contextEntry, error) {
+	if e := t.byID[id]; e != nil && e.user == user {
+		return e, nil
+	}
+	return nil, wsman.InvalidEnumerationContext("there is no such enumeration: it has ended, was released or has expired")
 }
 
 // put gives an enumeration back. With keep it stays for the next request, unless
@@ -86,21 +115,71 @@ func (t *contexts) restore(e *contextEntry, keep bool, now time.Time) bool {
 	defer t.mu.Unlock()
 	e.busy = false
 	if keep && !e.gone {
-		e.expires = now.Add(t.idle)
+		t.expireLocked(e, now)
 		return true
 	}
 	t.removeLocked(e)
 	return false
 }
 
-// sweep ends what has expired.
-func (t *contexts) sweep(now time.Time) {
-	t.endIf(func(e *contextEntry) bool { return !e.busy && !now.Before(e.expires) })
+// expireLocked sets when an enumeration expires that is idle from now on.
+func (t *contexts) expireLocked(e *contextEntry, now time.Time) {
+	e.expires = e.life.end(now, t.idle)
+	if t.soonest.IsZero() || e.expires.Before(t.soonest) {
+		t.soonest = e.expires
+	}
 }
 
-// closeAll ends everything. What a request uses is cancelled and ends with it.
+// look calls f with an enumeration of a user, also while a request uses it, and
+// returns when it expires if nothing else happens. f may give it another life.
+func (t *contexts) look(id, user string, now time.Time, f func(*contextEntry) error) (expires time.Time, err error) {
+	t.sweep(now)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e, err := t.findLocked(id, user)
+	if err != nil {
+		return time.Time{}, err
+	}
+	before := e.life
+	if err := f(e); err != nil {
+		return time.Time{}, err
+	}
+	switch {
+	case e.life != before:
+		t.expireLocked(e, now)
+	case e.busy:
+		return e.life.end(now, t.idle), nil
+	}
+	return e.expires, nil
+}
+
+// sweep ends what has expired.
+func (t *contexts) sweep(now time.Time) {
+	if t.due(now) {
+		t.endIf(func(e *contextEntry) bool { return !e.busy && !now.Before(e.expires) })
+	}
+}
+
+// due says whether something can have expired.
+func (t *contexts) due(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !now.Before(t.soonest)
+}
+
+// closeAll ends everything and waits until all sources have returned.
 func (t *contexts) closeAll() {
 	t.endIf(func(*contextEntry) bool { return true })
+	for _, c := range t.running() {
+		c.close()
+		<-c.returned
+	}
+}
+
+func (t *contexts) running() []*cursor {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.live))
 }
 
 // endIf ends the enumerations that f picks. Those in use are cancelled and closed
@@ -115,29 +194,27 @@ func (t *contexts) endIf(f func(*contextEntry) bool) {
 func (t *contexts) pick(f func(*contextEntry) bool) []*contextEntry {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.soonest = time.Time{}
 	var idle []*contextEntry
 	for _, e := range t.byID {
-		if !f(e) {
+		switch {
+		case !f(e):
+			if !e.busy && (t.soonest.IsZero() || e.expires.Before(t.soonest)) {
+				t.soonest = e.expires
+			}
 			continue
+		case !e.busy:
+			idle = append(idle, e)
 		}
 		t.removeLocked(e)
 		e.cursor.cancel()
-		if !e.busy {
-			idle = append(idle, e)
-		}
 	}
 	return idle
 }
 
 func (t *contexts) removeLocked(e *contextEntry) {
-	if e.gone {
-		return
-	}
 	e.gone = true
 	delete(t.byID, e.cursor.id)
-	if t.byUser[e.user]--; t.byUser[e.user] == 0 {
-		delete(t.byUser, e.user)
-	}
 }
 
 func (t *contexts) count() int {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -157,6 +158,19 @@ func TestEnumerateFails(t *testing.T) {
 		{"release of nothing", release("uuid:none"), "n:InvalidEnumerationContext"},
 		{"pull with another body", message{action: wsman.ActionPull, uri: volumeURI, body: "<n:Release/>"}, "w:SchemaValidationError"},
 		{"release with another body", message{action: wsman.ActionRelease, uri: volumeURI, body: "<n:Pull/>"}, "w:SchemaValidationError"},
+		{"two modes", enumerate(volumeURI, `<w:EnumerationMode>EnumerateEPR</w:EnumerationMode><w:EnumerationMode>EnumerateEPR</w:EnumerationMode>`), "w:SchemaValidationError"},
+		{"two polymorphism modes", enumerate(volumeURI, `<b:PolymorphismMode>None</b:PolymorphismMode><b:PolymorphismMode>None</b:PolymorphismMode>`), "w:SchemaValidationError"},
+		{"both MaxElements", enumerate(volumeURI, `<w:MaxElements>1</w:MaxElements><n:MaxElements>1</n:MaxElements>`), "w:SchemaValidationError"},
+		{"a selector", message{action: wsman.ActionEnumerate, uri: volumeURI, selectors: volumeKeys("V0"), body: enumerate(volumeURI, "").body}, "w:InvalidSelectors"},
+		{"classes by EPR", enumerate(wsman.SchemaURI, `<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>`), "w:UnsupportedFeature"},
+		{"classes and EPRs", enumerate(wsman.SchemaURI, `<w:EnumerationMode>EnumerateObjectAndEPR</w:EnumerationMode>`), "w:UnsupportedFeature"},
+		{"shallow classes", enumerate(wsman.SchemaURI, `<b:PolymorphismMode>None</b:PolymorphismMode>`), "b:PolymorphismModeNotSupported"},
+		{"no characters", pull(volumeURI, "x", `<n:MaxCharacters>0</n:MaxCharacters>`), "w:SchemaValidationError"},
+		{"two contexts", pull(volumeURI, "x", `<n:EnumerationContext>x</n:EnumerationContext>`), "w:SchemaValidationError"},
+		{"renewal of nothing", continuing(wsman.ActionRenew, "Renew", "uuid:none", ""), "n:InvalidEnumerationContext"},
+		{"status of nothing", continuing(wsman.ActionGetStatus, "GetStatus", "uuid:none", ""), "n:InvalidEnumerationContext"},
+		{"renewal with another body", message{action: wsman.ActionRenew, uri: volumeURI, body: "<n:Pull/>"}, "w:SchemaValidationError"},
+		{"status with another body", message{action: wsman.ActionGetStatus, uri: volumeURI, body: "<n:Pull/>"}, "w:SchemaValidationError"},
 		{"endless pull", pull(volumeURI, "x", `<n:MaxTime>forever</n:MaxTime>`), "w:SchemaValidationError"},
 	}
 	for _, tt := range tests {
@@ -207,7 +221,7 @@ func TestEnumerationQuotas(t *testing.T) {
 	w.ok(t, enumerate(volumeURI, "").windows())
 	w.fails(t, enumerate(volumeURI, "").windows(), "w:QuotaLimit")
 	require.Equal(t, 200, w.postAs(t, "b", enumerate(volumeURI, "").windows()).status)
-	w.postAs(t, "c", enumerate(volumeURI, "").windows()).requireFault(t, "w:QuotaLimit")
+	w.postAs(t, "c", enumerate(volumeURI, "").windows()).requireFault(t, "a:EndpointUnavailable")
 	require.Equal(t, 3, w.broker.open(), "the refused ones have not begun")
 	w.ok(t, release(first).windows())
 	require.Equal(t, 200, w.postAs(t, "c", enumerate(volumeURI, "").windows()).status)
@@ -297,24 +311,121 @@ func TestEnumerationFailsOnTheWay(t *testing.T) {
 	require.Zero(t, w.broker.open())
 }
 
-func TestEnumerationTimesOut(t *testing.T) {
-	w := newWorld(t).withVolumes(5)
-	w.broker.each = func(ctx context.Context, n int) error {
-		if n < 2 {
+// blocksAt makes the broker's enumerations stop at the n-th instance until they are
+// ended or the returned function lets them go on.
+func (w *world) blocksAt(n int) (goOn func()) {
+	released := make(chan struct{})
+	w.broker.each = func(ctx context.Context, i int) error {
+		if i != n {
 			return nil
 		}
-		<-ctx.Done()
-		return ctx.Err()
+		select {
+		case <-released:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	m := enumerate(volumeURI, `<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>`)
-	m.timeout = "PT0.020S"
-	w.fails(t, m.windows(), "w:TimedOut")
-	require.Zero(t, w.broker.open())
+	return func() { close(released) }
+}
 
+// inTime runs a test in a bubble, whose time passes when everybody waits.
+func inTime(t *testing.T, volumes int, test func(*testing.T, *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		test(t, newWorld(t, func(c *Config) { c.Time = time.Now }).withVolumes(volumes))
+	})
+}
+
+// A request whose time is up sends what there is, and the enumeration goes on.
+func TestPullSendsWhatItHasInTime(t *testing.T) {
+	for name, limit := range map[string]struct{ inner, timeout string }{
+		"MaxTime":          {inner: `<n:MaxTime>PT2S</n:MaxTime>`},
+		"OperationTimeout": {timeout: "PT2.000S"},
+		"both":             {inner: `<n:MaxTime>PT2S</n:MaxTime>`, timeout: "PT5S"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTime(t, 5, func(t *testing.T, w *world) {
+				goOn := w.blocksAt(3)
+				id := w.ok(t, enumerate(volumeURI, "").windows()).context()
+				p := pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements>`+limit.inner)
+				p.timeout = limit.timeout
+				start := time.Now()
+				r := w.ok(t, p.windows())
+				require.Equal(t, 2*time.Second, time.Since(start))
+				require.Len(t, r.items(), 3)
+				require.Equal(t, id, r.context())
+				want := "n:TimedOut"
+				if limit.inner == "" {
+					want = "w:TimedOut"
+				}
+				for range 2 {
+					w.fails(t, p.windows(), want)
+				}
+				require.Equal(t, 1, w.contexts.count(), "a fault for the time does not end it")
+				goOn()
+				r = w.ok(t, p.windows())
+				require.Len(t, r.items(), 2, "nothing is lost")
+				require.True(t, r.ended())
+				require.Zero(t, w.contexts.count())
+			})
+		})
+	}
+}
+
+func TestEnumerateSendsWhatItHasInTime(t *testing.T) {
+	inTime(t, 5, func(t *testing.T, w *world) {
+		goOn := w.blocksAt(2)
+		m := enumerate(volumeURI, `<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>`)
+		m.timeout = "PT1S"
+		r := w.ok(t, m.windows())
+		require.Len(t, r.items(), 2)
+		goOn()
+		require.Len(t, w.ok(t, pull(volumeURI, r.context(), `<n:MaxElements>9</n:MaxElements>`).windows()).items(), 3)
+	})
+}
+
+// An Enumerate that has nothing to send in time is a fault and ends, for nobody
+// knows its context; one that is to send nothing waits no longer.
+func TestEnumerateTimesOut(t *testing.T) {
+	inTime(t, 5, func(t *testing.T, w *world) {
+		goOn := w.blocksAt(0)
+		m := enumerate(volumeURI, `<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>`)
+		m.timeout = "PT1S"
+		w.fails(t, m.windows(), "w:TimedOut")
+		synctest.Wait()
+		require.Zero(t, w.contexts.count())
+		require.Zero(t, w.broker.open(), "it was cancelled")
+		m.body = enumerate(volumeURI, "").body
+		id := w.ok(t, m.windows()).context()
+		require.NotEmpty(t, id)
+		goOn()
+		require.Len(t, w.ok(t, pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements>`).windows()).items(), 5)
+	})
+}
+
+// A client that hangs up while it waits loses nothing.
+func TestPullThatIsGivenUp(t *testing.T) {
+	w := newWorld(t).withVolumes(5)
+	reached := make(chan struct{})
+	goOn := make(chan struct{})
+	w.broker.each = func(_ context.Context, n int) error {
+		if n == 3 {
+			close(reached)
+			<-goOn
+		}
+		return nil
+	}
 	id := w.ok(t, enumerate(volumeURI, "").windows()).context()
-	w.fails(t, pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements><n:MaxTime>PT0.02S</n:MaxTime>`).windows(), "n:TimedOut")
-	require.Zero(t, w.contexts.count())
-	require.Zero(t, w.broker.open())
+	p := pull(volumeURI, id, `<n:MaxElements>9</n:MaxElements>`)
+	ctx, hangUp := context.WithCancel(t.Context())
+	go func() {
+		<-reached
+		hangUp()
+	}()
+	w.serve(t, httpRequest(p.windows()).WithContext(ctx))
+	close(goOn)
+	require.Len(t, w.ok(t, p.windows()).items(), 5)
 }
 
 func TestEnumerationIsForOneRequestAtATime(t *testing.T) {

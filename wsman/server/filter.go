@@ -2,66 +2,105 @@ package server
 
 import (
 	"context"
+	"strings"
 
 	"twinlun/cim"
 	"twinlun/wsman"
 	"twinlun/wsman/soap"
-	"twinlun/wsman/wscim"
 )
 
-// filtered is the source of an enumeration with a filter. The only dialect is
-// that of associations (DSP0227 section 8.1).
-func (s *Server) filtered(rq *request, en *enumeration) (*source, error) {
-	dialect, _ := soap.Attr(en.filter, "", "Dialect")
-	if !wsman.SameDialect(dialect, wsman.DialectAssociation) {
-		return nil, wsman.FilterDialectUnavailable("the filter dialect %.200q is not served", dialect)
-	}
-	q, err := s.readAssociation(rq, en.filter)
-	if err != nil {
-		return nil, err
-	}
-	if rq.resource.Kind == wsman.KindClass && q.ResultClass == "" {
-		q.ResultClass = rq.resource.Class
-	}
-	ns := q.Object.Namespace
-	return instances(rq, en, nil, func(ctx context.Context, yield cim.Yield) error {
-		return s.config.Broker.Associated(ctx, ns, q, yield)
-	}), nil
+// dialect is one row of the table of filters: what the client's filter is read
+// with.
+type dialect struct {
+	uri  string
+	read func(s *Server, ctx context.Context, rq *request, en *enumeration) (*search, error)
 }
 
-// readAssociation reads the association filter: what is associated with an
-// object, or the associations themselves.
-func (s *Server) readAssociation(rq *request, filter *soap.Element) (q cim.AssociationQuery, err error) {
-	e := soap.FirstChild(filter)
+// dialects lists the filters that are served. The first is that of filters that do
+// not name theirs (DSP0226 section 8.3).
+func dialects() []dialect {
+	return []dialect{
+		{wsman.DialectXPath, (*Server).xpathFilter},
+		{wsman.DialectSelector, (*Server).selectorFilter},
+		{wsman.DialectAssociation, (*Server).associationFilter},
+		{wsman.DialectWQL, queryFilter(cim.LanguageWQL)},
+		{wsman.DialectCQL, queryFilter(cim.LanguageCQL)},
+	}
+}
+
+// dialectOf is the row for a filter. The fault lists all.
+func dialectOf(filter *soap.Element) (dialect, error) {
+	all := dialects()
+	name, _ := soap.Attr(filter, "", "Dialect")
+	if strings.TrimSpace(name) == "" {
+		return all[0], nil
+	}
+	var known []string
+	for _, d := range all {
+		if wsman.SameDialect(name, d.uri) {
+			return d, nil
+		}
+		known = append(known, d.uri)
+	}
+	f := wsman.FilterDialectUnavailable("the filter dialect %.200q is not served", strings.TrimSpace(name))
+	f.Supported = known
+	return dialect{}, f
+}
+
+// readFilter is the filter of an enumeration: w:Filter, or n:Filter as
+// WS-Enumeration has it, but not both; nil if there is none.
+func readFilter(enumerate *soap.Element) (*soap.Element, error) {
+	switch all := childrenNamed(enumerate, "Filter", []string{wsman.NSWSMan, wsman.NSEnumeration}); len(all) {
+	case 0:
+		return nil, nil
+	case 1:
+		return all[0], nil
+	}
+	return nil, wsman.CannotProcessFilter("there is more than one filter")
+}
+
+// filterText is a filter that is text. It may be in several pieces, CDATA among
+// them, but not around elements (DSP0226 section 8.2.1).
+func filterText(filter *soap.Element) (string, error) {
+	text := soap.Text(filter)
 	switch {
-	case soap.Is(e, wsman.NSBinding, "AssociatedInstances"):
-	case soap.Is(e, wsman.NSBinding, "AssociationInstances"):
-		q.References = true
-	default:
-		return q, wsman.CannotProcessFilter("the filter must be b:AssociatedInstances or b:AssociationInstances")
+	case soap.FirstChild(filter) != nil:
+		return "", wsman.CannotProcessFilter("a filter of this dialect is text, without elements")
+	case text == "":
+		return "", wsman.CannotProcessFilter("the filter is empty")
 	}
-	object := soap.Child(e, wsman.NSBinding, "Object")
-	if object == nil {
-		return q, wsman.CannotProcessFilter("the filter has no b:Object")
-	}
-	if q.Object, err = s.readObject(rq, object); err != nil {
-		return q, err
-	}
-	q.AssociationClass = soap.ChildText(e, wsman.NSBinding, "AssociationClassName")
-	q.ResultClass = soap.ChildText(e, wsman.NSBinding, "ResultClassName")
-	q.Role = soap.ChildText(e, wsman.NSBinding, "Role")
-	q.ResultRole = soap.ChildText(e, wsman.NSBinding, "ResultRole")
-	return q, nil
+	return strings.Clone(text), nil
 }
 
-func (s *Server) readObject(rq *request, e *soap.Element) (*cim.Path, error) {
-	epr, err := soap.ReadEPR(e)
-	if err != nil {
-		return nil, wsman.CannotProcessFilter("b:Object: %s", err)
+// filterElement is a filter that is one element.
+func filterElement(filter *soap.Element) (*soap.Element, error) {
+	var only *soap.Element
+	n := 0
+	for e := range soap.Children(filter) {
+		only = e
+		n++
 	}
-	p, err := wscim.EPRToPath(epr, s.env(rq))
-	if err != nil {
-		return nil, err
+	if n != 1 || soap.Text(filter) != "" {
+		return nil, wsman.CannotProcessFilter("a filter of this dialect is one element and nothing else")
 	}
-	return p, nil
+	return only, nil
+}
+
+// filteredClass is the class that a filter of its instances is about.
+func (s *Server) filteredClass(rq *request) (*cim.Class, error) {
+	if rq.resource.Kind == wsman.KindAll {
+		return nil, wsman.CannotProcessFilter("a filter of this dialect needs the resource URI of a class")
+	}
+	return s.class(rq)
+}
+
+// cannotFilter is err as what is wrong with the filter.
+func cannotFilter(what string, err error) error {
+	f := faultOf(err)
+	if f.Internal() {
+		return f
+	}
+	g := wsman.CannotProcessFilter("%s: %s", what, f.Error()).With(f.Err)
+	g.CIM = f.CIM
+	return g
 }

@@ -1,22 +1,21 @@
 package server
 
-import (
-	"context"
+import "context"
 
-	"twinlun/wsman"
-	"twinlun/wsman/soap"
-)
-
-// handleRelease ends an enumeration before all was pulled (DSP0226 section 8.6).
+// handleRelease ends an enumeration before all was pulled (DSP0226 section 8.5).
 func (s *Server) handleRelease(_ context.Context, rq *request) (*answer, error) {
-	body := rq.msg.Body
-	if !soap.Is(body, wsman.NSEnumeration, "Release") {
-		return nil, wsman.SchemaValidationError("the body must be n:Release")
+	body, err := enumerationBody(rq, "Release")
+	if err != nil {
+		return nil, err
 	}
-	if s.isSubscription(contextID(body)) {
-		return s.releaseEvents(rq, contextID(body))
+	id := body.context()
+	if body.err != nil {
+		return nil, body.err
 	}
-	e, err := s.contexts.take(contextID(body), rq.who.Name, s.config.Time())
+	if s.isSubscription(id) {
+		return s.releaseEvents(rq, id)
+	}
+	e, err := s.takeContext(rq, id)
 	if err != nil {
 		return nil, err
 	}
