@@ -60,12 +60,23 @@ func (s *Server) pullEvents(ctx context.Context, rq *request, p eventPull) (*ans
 	}, nil
 }
 
-// awaitEvents pulls. Who waits does not count as a request under way: there may be as
-// many as subscriptions.
-func (s *Server) awaitEvents(ctx context.Context, rq *request, id string, o eventing.PullOptions) (*eventing.Batch, error) {
+// awaitEvents pulls. Who waits does not count as a request under way, neither of the
+// user's nor of all: there may be as many as subscriptions.
+func (s *Server) awaitEvents(ctx context.Context, rq *request, id string, o eventing.PullOptions) (b *eventing.Batch, err error) {
 	<-s.inFlight
 	defer func() { s.inFlight <- struct{}{} }()
-	return s.config.Events.Pull(ctx, rq.who, id, o)
+	s.users.outside(rq.who.Name, func() { b, err = s.config.Events.Pull(ctx, rq.who, id, o) })
+	return b, err
+}
+
+// outside calls f without the place that the caller has among those of a user, and
+// takes one again.
+func (p *places) outside(user string, f func()) {
+	u := p.find(user)
+	defer p.drop(user, u)
+	<-u.taken
+	defer func() { u.taken <- struct{}{} }()
+	f()
 }
 
 // patience is how long a Pull may wait so that its answer comes in time.
