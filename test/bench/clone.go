@@ -23,40 +23,15 @@ type cloneTimes struct{ usable, whole float64 }
 
 func benchClone(ctx context.Context, l *lab) error {
 	size := int64(pick(l, 512, 1024)) * mib
-	dir, err := inDir(l.disk, "clone")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	image := filepath.Join(dir, "image")
-	if err := fill(image, size); err != nil {
-		return err
-	}
-	d, err := startDaemon(ctx, l, filepath.Join(dir, "data"))
-	if err != nil {
-		return err
-	}
-	defer d.stop()
-	u, err := d.serve(ctx, "source", image, size)
-	if err != nil {
-		return err
-	}
-	if err := u.disk.Close(); err != nil {
-		return err
-	}
-	source, err := d.named(ctx, "source")
-	if err != nil {
-		return err
-	}
-	return compareClones(ctx, l, d, source, dir, image, size)
+	return l.withServed(ctx, l.disk, "clone", size, func(s *served) error { return compareClones(ctx, l, s, size) })
 }
 
-func compareClones(ctx context.Context, l *lab, d *daemon, source *cim.Path, dir, image string, size int64) error {
+func compareClones(ctx context.Context, l *lab, s *served, size int64) error {
 	shell := func(script string) func() (cloneTimes, error) {
-		return func() (cloneTimes, error) { return timeCopy(ctx, dir, script, image) }
+		return func() (cloneTimes, error) { return timeCopy(ctx, s.dir, script, s.image) }
 	}
 	results, err := takeTurns(l.rounds,
-		func() (cloneTimes, error) { return d.timeClone(ctx, source) },
+		func() (cloneTimes, error) { return s.timeClone(ctx, s.volume) },
 		shell(`cp --sparse=always "$1" "$2" && sync "$2"`),
 		shell(`qemu-img convert -W -m 16 -f raw -O raw "$1" "$2" && sync "$2"`))
 	if err != nil {
@@ -64,7 +39,7 @@ func compareClones(ctx context.Context, l *lab, d *daemon, source *cim.Path, dir
 	}
 	whole := func(c cloneTimes) float64 { return c.whole }
 	ours := column(results[0], whole)
-	t := l.table(fmt.Sprintf("Clone of %d MiB of allocated data on %s, until it is durable", size/mib, filesystem(dir)), "what", "seconds", "twinlun is faster by", "goal")
+	t := l.table(fmt.Sprintf("Clone of %d MiB of allocated data on %s, until it is durable", size/mib, filesystem(s.dir)), "what", "seconds", "twinlun is faster by", "goal")
 	t.row("twinlun CreateListReplica, WaitForCopyState 4, to the end of the job", number(median(ours)), "", "")
 	t.row("twinlun, until the clone can be used", number(median(column(results[0], func(c cloneTimes) float64 { return c.usable }))), "", "")
 	for i, name := range []string{"cp --sparse=always, sync", "qemu-img convert -W -m 16, sync"} {

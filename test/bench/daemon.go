@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +17,9 @@ import (
 	"twinlun/wsman/client"
 )
 
+// admin is the user of a new data dir.
+const admin = "admin"
+
 // namespace is where the storage classes are.
 const namespace = "root/cimv2/storage/iscsitarget"
 
@@ -24,8 +28,53 @@ type daemon struct {
 	*process
 	*client.Client
 	wsman, iscsi string // HOST:PORT
-	password     string
+	dataDir      string
+	password     string        // of admin
 	started      time.Duration // until it answered
+}
+
+// withDaemon runs f beside a daemon that is stopped afterwards. dir is a folder of its
+// own, which is removed, and has the data dir in "data".
+func (l *lab) withDaemon(ctx context.Context, parent, name string, f func(d *daemon, dir string) error) error {
+	dir, err := inDir(parent, name)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	d, err := startDaemon(ctx, l, filepath.Join(dir, "data"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(d, dir), d.stop())
+}
+
+// served is a daemon that serves a volume.
+type served struct {
+	*daemon
+	unit   *unit
+	volume *cim.Path
+	dir    string
+	image  string // a file with the bytes of the volume
+}
+
+// withServed runs f beside a daemon that serves a volume of that many bytes, full of
+// bytes that do not compress.
+func (l *lab) withServed(ctx context.Context, parent, name string, size int64, f func(s *served) error) error {
+	return l.withDaemon(ctx, parent, name, func(d *daemon, dir string) error {
+		s := &served{daemon: d, dir: dir, image: filepath.Join(dir, "image")}
+		err := fill(s.image, size)
+		if err == nil {
+			s.unit, err = d.serve(ctx, name, s.image, size)
+		}
+		if err != nil {
+			return err
+		}
+		defer s.unit.disk.Close()
+		if s.volume, err = d.named(ctx, name); err != nil {
+			return err
+		}
+		return f(s)
+	})
 }
 
 // startDaemon runs twinlun on a data dir and waits until it is ready.
@@ -36,7 +85,7 @@ func startDaemon(ctx context.Context, l *lab, dataDir string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{process: p}
+	d := &daemon{process: p, dataDir: dataDir}
 	if err := d.connect(ctx, dataDir); err != nil {
 		return nil, fmt.Errorf("%w; %w", err, d.stop())
 	}
@@ -60,7 +109,7 @@ func (d *daemon) connect(ctx context.Context, dataDir string) error {
 		return err
 	}
 	d.Client, err = client.New(client.Config{
-		URL: d.url(), User: "admin", Password: d.password, Namespace: namespace, Schema: schema.Class,
+		URL: d.url(), User: admin, Password: d.password, Namespace: namespace, Schema: schema.Class,
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	})
 	if err != nil {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"twinlun/blockdev/iscsi/initiator"
@@ -93,36 +91,19 @@ func benchISCSI(ctx context.Context, l *lab) error {
 
 // withUnits serves two equal files, ours as a volume and the peer's as it is.
 func withUnits(ctx context.Context, l *lab, parent string, size int64, f func(ours, peer *unit) error) error {
-	dir, err := inDir(parent, "iscsi")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	image := filepath.Join(dir, "image")
-	if err := fill(image, size); err != nil {
-		return err
-	}
-	d, err := startDaemon(ctx, l, filepath.Join(dir, "data"))
-	if err != nil {
-		return err
-	}
-	defer d.stop()
-	ours, err := d.serve(ctx, "bench", image, size)
-	if err != nil {
-		return err
-	}
-	defer ours.disk.Close()
-	p, err := startTgtd(ctx, dir, image)
-	if err != nil {
-		return err
-	}
-	defer p.stop(ctx)
-	peer := &unit{portal: p.portal, target: peerTarget, lun: 1, cpu: p.cpu}
-	if err := peer.login(ctx); err != nil {
-		return err
-	}
-	defer peer.disk.Close()
-	return f(ours, peer)
+	return l.withServed(ctx, parent, "iscsi", size, func(s *served) error {
+		p, err := startTgtd(ctx, s.dir, s.image)
+		if err != nil {
+			return err
+		}
+		defer p.stop(ctx)
+		peer := &unit{portal: p.portal, target: peerTarget, lun: 1, cpu: p.cpu}
+		if err := peer.login(ctx); err != nil {
+			return err
+		}
+		defer peer.disk.Close()
+		return f(s.unit, peer)
+	})
 }
 
 // serve makes a volume with the content of a file and exposes it.

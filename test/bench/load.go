@@ -26,7 +26,8 @@ type wire struct {
 	body   []byte
 }
 
-func dialWire(ctx context.Context, d *daemon) (*wire, error) {
+// dialWire opens a connection for a user who has the password of all users here.
+func dialWire(ctx context.Context, d *daemon, user string) (*wire, error) {
 	var dialer net.Dialer
 	c, err := dialer.DialContext(ctx, "tcp", d.wsman)
 	if err != nil {
@@ -34,7 +35,7 @@ func dialWire(ctx context.Context, d *daemon) (*wire, error) {
 	}
 	return &wire{conn: c, rd: bufio.NewReaderSize(c, 64<<10), header: "POST /wsman HTTP/1.1\r\nHost: " + d.wsman +
 		"\r\nContent-Type: application/soap+xml;charset=UTF-8\r\nAuthorization: Basic " +
-		base64.StdEncoding.EncodeToString([]byte("admin:"+d.password)) + "\r\nContent-Length: "}, nil
+		base64.StdEncoding.EncodeToString([]byte(user+":"+d.password)) + "\r\nContent-Length: "}, nil
 }
 
 // close ends the connection, if there is one.
@@ -143,11 +144,11 @@ type tally struct {
 
 // loop runs one connection until the end; without a tally it only warms up.
 func loop(ctx context.Context, d *daemon, op operation, end time.Time, t *tally) error {
-	w, err := dialWire(ctx, d)
+	w, err := dialWire(ctx, d, admin)
 	if err != nil {
 		return err
 	}
-	defer w.conn.Close()
+	defer w.close()
 	stop := context.AfterFunc(ctx, func() { _ = w.conn.Close() })
 	defer stop()
 	for last := time.Now(); last.Before(end); {

@@ -21,11 +21,15 @@ const (
 
 // message writes a request about a class, or about an instance of it.
 func message(action, class string, keys []cim.Key, body string) []byte {
-	var selectors strings.Builder
+	return fmt.Appendf(nil, envelope, schemaURI+class, action, messageID(), selectors(keys), body)
+}
+
+func selectors(keys []cim.Key) string {
+	var s strings.Builder
 	for _, k := range keys {
-		fmt.Fprintf(&selectors, `<w:Selector Name="%s">%v</w:Selector>`, k.Name, k.Value)
+		fmt.Fprintf(&s, `<w:Selector Name="%s">%v</w:Selector>`, k.Name, k.Value)
 	}
-	return fmt.Appendf(nil, envelope, schemaURI+class, action, messageID(), selectors.String(), body)
+	return s.String()
 }
 
 // messageID is a new UUID, random (RFC 9562 section 5.4).
@@ -69,20 +73,47 @@ func enumerateOnce(want int) operation {
 			if err != nil {
 				return got, err
 			}
-			got += bytes.Count(answer, []byte("DeviceID>")) / 2
-			if bytes.Contains(answer, []byte("EndOfSequence")) {
+			got += countVolumes(answer)
+			if isLast(answer) {
 				break
 			}
 			var id string
 			if id, err = contextOf(answer); err == nil {
-				answer, err = w.send(message(enumeration+"Pull", "CIM_StorageVolume", nil,
-					"<n:Pull><n:EnumerationContext>"+id+"</n:EnumerationContext><n:MaxElements>100</n:MaxElements></n:Pull>"))
+				answer, err = w.send(pullMessage(id))
 			}
 		}
 		if got != want {
 			return got, fmt.Errorf("%d instances came, not %d", got, want)
 		}
 		return got, nil
+	}
+}
+
+// pullMessage asks for the next hundred instances.
+func pullMessage(id string) []byte {
+	return message(enumeration+"Pull", "CIM_StorageVolume", nil,
+		"<n:Pull><n:EnumerationContext>"+id+"</n:EnumerationContext><n:MaxElements>100</n:MaxElements></n:Pull>")
+}
+
+func countVolumes(answer []byte) int { return bytes.Count(answer, []byte("DeviceID>")) / 2 }
+
+func isLast(answer []byte) bool { return bytes.Contains(answer, []byte("EndOfSequence")) }
+
+// associatedOnce reads what is associated with a volume: at least its system and
+// its pool.
+func associatedOnce(p *cim.Path) operation {
+	body := `<n:Enumerate xmlns:b="http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd"><w:OptimizeEnumeration/><w:MaxElements>100</w:MaxElements>` +
+		`<w:Filter Dialect="http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter"><b:AssociatedInstances><b:Object>` +
+		`<a:Address>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address><a:ReferenceParameters><w:ResourceURI>` +
+		schemaURI + `CIM_StorageVolume</w:ResourceURI><w:SelectorSet>` + selectors(p.Keys) + `</w:SelectorSet></a:ReferenceParameters>` +
+		`</b:Object></b:AssociatedInstances></w:Filter></n:Enumerate>`
+	return func(w *wire) (int, error) {
+		answer, err := w.send(message(enumeration+"Enumerate", "*", nil, body))
+		found := bytes.Count(answer, []byte("_Type\""))
+		if err == nil && (found < 2 || !isLast(answer)) {
+			err = fmt.Errorf("%d associated instances: %.400s", found, answer)
+		}
+		return found, err
 	}
 }
 

@@ -96,7 +96,7 @@ func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 	on := func(op operation) func() error {
 		return func() (err error) {
 			if w.conn == nil {
-				w, err = dialWire(ctx, d)
+				w, err = dialWire(ctx, d, admin)
 			}
 			if err == nil {
 				_, err = op(w)

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -29,34 +27,13 @@ func benchSnapshot(ctx context.Context, l *lab) error {
 
 func snapshotsIn(ctx context.Context, l *lab, parent string) error {
 	size := int64(pick(l, 256, 1024)) * mib
-	dir, err := inDir(parent, "snapshot")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	image := filepath.Join(dir, "image")
-	if err := fill(image, size); err != nil {
-		return err
-	}
-	d, err := startDaemon(ctx, l, filepath.Join(dir, "data"))
-	if err != nil {
-		return err
-	}
-	defer d.stop()
-	u, err := d.serve(ctx, "busy", image, size)
-	if err != nil {
-		return err
-	}
-	defer u.disk.Close()
-	source, err := d.named(ctx, "busy")
-	if err != nil {
-		return err
-	}
-	pauses, err := d.snapshotsUnderLoad(ctx, l, u, source)
-	if err != nil {
-		return err
-	}
-	return l.showPauses(filesystem(parent), pauses)
+	return l.withServed(ctx, parent, "snapshot", size, func(s *served) error {
+		pauses, err := s.snapshotsUnderLoad(ctx, l, s.unit, s.volume)
+		if err != nil {
+			return err
+		}
+		return l.showPauses(filesystem(parent), pauses)
+	})
 }
 
 // pause is what one snapshot did to the writer, in milliseconds, beside what
