@@ -63,7 +63,7 @@ func (c *cache) put(user, password string, now time.Time) {
 }
 
 func (c *cache) mac(user, password string) (sum [sha256.Size]byte) {
-	text := make([]byte, 0, 4+maxName+maxPassword)
+	text := make([]byte, 0, 4+len(user)+len(password))
 	text = binary.BigEndian.AppendUint32(text, uint32(len(user)))
 	text = append(append(text, user...), password...)
 	c.hash.Reset()
