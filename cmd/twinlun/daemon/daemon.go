@@ -19,6 +19,7 @@ import (
 	"twinlun/blockdev/export"
 	"twinlun/blockdev/iscsi"
 	"twinlun/blockdev/pool"
+	"twinlun/cim/classes"
 	"twinlun/replication"
 	"twinlun/replication/store"
 	"twinlun/wsman/auth"
@@ -55,6 +56,11 @@ type Daemon struct {
 	targets   *iscsi.Server
 	exports   *export.Exports
 	service   *replication.Service
+	classes   classes.Config
+	indicator *classes.Indicator
+	// subscribers get the indications; nil: there can be none. It is set before
+	// the Indicator runs.
+	subscribers subscribers
 }
 
 // Open brings everything up but serves nothing yet: it opens the sockets before it
@@ -167,9 +173,13 @@ func (d *Daemon) openService(ctx context.Context) (err error) {
 	}
 	d.service, err = replication.New(replication.Config{
 		Store: d.store, Pools: pools, Exposed: d.exposed, Logger: d.log, Time: time.Now, Rand: rand.Reader, Registerer: d.registry,
+		Events: d.notify,
 	})
 	if err != nil {
 		return err
+	}
+	if err := d.openIndicator(); err != nil {
+		return fmt.Errorf("indications: %w", err)
 	}
 	return d.service.Start(ctx)
 }

@@ -76,11 +76,16 @@ func start(t *testing.T, c Config) *running {
 	t.Helper()
 	r, err := open(t, c)
 	require.NoError(t, err)
+	r.serve()
+	return r
+}
+
+// serve lets an open daemon serve until the test ends.
+func (r *running) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.served <- r.Serve(ctx) }()
-	t.Cleanup(r.stop)
-	return r
+	r.t.Cleanup(r.stop)
 }
 
 // stop ends the daemon as SIGTERM would.

@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"twinlun/cim/classes"
-	"twinlun/cim/mof"
 	"twinlun/cim/provider"
-	"twinlun/replication/setting"
-	"twinlun/schemas"
 	"twinlun/wsman/auth"
 	"twinlun/wsman/server"
 )
@@ -29,6 +25,8 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	if l := d.listeners[serviceMetrics]; l != nil {
 		watching.run(func(ctx context.Context) error { return d.serveMetrics(ctx, l) })
 	}
+	watching.run(d.runIndicator)
+	watching.run(d.watchPools)
 	if l := d.listeners[serviceISCSI]; l != nil {
 		storage.run(func(ctx context.Context) error { return d.targets.Serve(ctx, l) })
 	}
@@ -55,25 +53,12 @@ func (d *Daemon) chain() *auth.Chain {
 
 // wsmanServer builds the management endpoint on the classes.
 func (d *Daemon) wsmanServer() (*server.Server, error) {
-	schema, err := mof.Load(schemas.Files())
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	settings, err := setting.New(setting.Config{Store: d.store, Time: time.Now, Rand: rand.Reader})
-	if err != nil {
-		return nil, err
-	}
-	providers, err := classes.All(classes.Config{
-		Schema: schema, System: d.system, Version: d.options.Version, PoolNames: d.poolNames(),
-		Portals: d.portals, Time: time.Now, Logger: d.log,
-		Replicator: d.service, Relationships: d.service, Groups: d.service, Volumes: d.service,
-		Pools: d.service, Jobs: d.service, Exports: d.exports, Editor: d.service, Settings: settings,
-	})
+	providers, err := classes.All(d.classes)
 	if err != nil {
 		return nil, err
 	}
 	broker, err := provider.NewBroker(provider.Config{
-		Schema: schema, Providers: providers, Namespaces: []string{classes.Namespace, classes.InteropNamespace},
+		Schema: d.classes.Schema, Providers: providers, Namespaces: []string{classes.Namespace, classes.InteropNamespace},
 	})
 	if err != nil {
 		return nil, err
