@@ -1,7 +1,6 @@
 package soap
 
 import (
-	"cmp"
 	"strconv"
 	"time"
 
@@ -47,7 +46,7 @@ func WriteEnvelope(w *Writer, h ResponseHeader, body func(*Writer)) {
 func startEnvelope(w *Writer) {
 	w.Start("s", "Envelope")
 	w.Namespace("s", wsman.NSSOAP)
-	w.Namespace("a", cmp.Or(w.addressing, wsman.NSAddressing))
+	w.Namespace("a", w.Addressing())
 	w.Namespace("w", wsman.NSWSMan)
 	w.Namespace("n", wsman.NSEnumeration)
 	w.Namespace("x", wsman.NSTransfer)
@@ -77,6 +76,7 @@ type RequestHeader struct {
 	MaxEnvelopeSize int64
 	MessageID       string
 	Locale          string
+	Extra           func(*Writer) // writes further header blocks, or nil
 }
 
 // WriteRequest writes a whole request; the prefixes are those of WriteEnvelope.
@@ -107,6 +107,9 @@ func WriteRequest(w *Writer, h RequestHeader, body func(*Writer)) {
 	writeOptions(w, h.Options)
 	if h.Timeout > 0 {
 		w.Element("w", "OperationTimeout", FormatDuration(h.Timeout))
+	}
+	if h.Extra != nil {
+		h.Extra(w)
 	}
 	w.End()
 	endEnvelope(w, body)
