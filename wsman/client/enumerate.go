@@ -14,12 +14,25 @@ import (
 // Enumerate lists the instances of a class and its subclasses. An error of yield
 // ends it and comes back; the server is then told to forget the rest.
 func (c *Client) Enumerate(ctx context.Context, ns, class string, yield cim.Yield) error {
+	return c.EnumerateWith(ctx, ns, class, cim.EnumerateOptions{}, yield)
+}
+
+// EnumerateWith is Enumerate with options.
+func (c *Client) EnumerateWith(ctx context.Context, ns, class string, o cim.EnumerateOptions, yield cim.Yield) error {
 	p := &cim.Path{Namespace: ns, Class: class}
-	return c.enumerate(ctx, c.header(wsman.ActionEnumerate, p), c.namespace(ns), nil, yield)
+	e := &enumeration{c: c, header: c.header(wsman.ActionEnumerate, p), ns: c.namespace(ns)}
+	return e.run(ctx, func(w *soap.Writer) { writePolymorphism(w, o) }, yield)
+}
+
+// writePolymorphism writes the options as DSP0227 has them.
+func writePolymorphism(w *soap.Writer, o cim.EnumerateOptions) {
+	if o.Shallow {
+		w.Element("b", "PolymorphismMode", wsman.PolymorphismNone)
+	}
 }
 
 // Associators lists what is associated with an instance, or the associations
-// themselves, as the query says.
+// themselves, as the query says. With q.Properties the others are hidden.
 func (c *Client) Associators(ctx context.Context, q cim.AssociationQuery, yield cim.Yield) error {
 	if q.Object == nil {
 		return errors.New("an association query needs an object")
@@ -33,10 +46,11 @@ func (c *Client) Associators(ctx context.Context, q cim.AssociationQuery, yield 
 		q.Object = &object
 		writeAssociationFilter(w, q)
 	}
-	return c.enumerate(ctx, h, object.Namespace, filter, yield)
+	e := &enumeration{c: c, header: h, ns: object.Namespace, partial: len(q.Properties) > 0}
+	return e.run(ctx, filter, yield)
 }
 
-// writeAssociationFilter writes the filter of DSP0227 section 9.2.
+// writeAssociationFilter writes the filter of DSP0227 section 8.2.
 func writeAssociationFilter(w *soap.Writer, q cim.AssociationQuery) {
 	w.Start("w", "Filter")
 	w.Attr("", "Dialect", wsman.DialectAssociation)
@@ -61,6 +75,9 @@ func writeAssociationFilter(w *soap.Writer, q cim.AssociationQuery) {
 	if !q.References {
 		optional("ResultRole", q.ResultRole)
 	}
+	for _, name := range q.Properties {
+		w.Element("b", "IncludeResultProperty", name)
+	}
 	w.End()
 	w.End()
 }
@@ -70,6 +87,7 @@ type enumeration struct {
 	c       *Client
 	header  soap.RequestHeader // of the Enumerate
 	ns      string
+	partial bool   // instances do not have all their properties
 	context string // of the server; empty: none that is open
 	done    bool
 	empty   int // answers in a row without items
@@ -78,21 +96,20 @@ type enumeration struct {
 // maxEmpty is how often a server may answer that there is more, but not now.
 const maxEmpty = 1000
 
-func (c *Client) enumerate(ctx context.Context, h soap.RequestHeader, ns string, filter func(*soap.Writer), yield cim.Yield) error {
-	m, err := c.call(ctx, h, func(w *soap.Writer) {
+// run begins the enumeration, with what more writes into the request, and pulls to
+// its end.
+func (e *enumeration) run(ctx context.Context, more func(*soap.Writer), yield cim.Yield) error {
+	m, err := e.c.call(ctx, e.header, func(w *soap.Writer) {
 		w.Start("n", "Enumerate")
 		w.Element("w", "OptimizeEnumeration", "")
-		w.Element("w", "MaxElements", strconv.Itoa(c.cfg.MaxElements))
+		w.Element("w", "MaxElements", strconv.Itoa(e.c.cfg.MaxElements))
 		w.Element("w", "EnumerationMode", wsman.ModeObjectAndEPR)
-		if filter != nil {
-			filter(w)
-		}
+		more(w)
 		w.End()
 	})
 	if err != nil {
 		return err
 	}
-	e := &enumeration{c: c, header: h, ns: ns}
 	for {
 		if err := e.take(ctx, m.Body, yield); err != nil {
 			e.release(ctx)
@@ -132,7 +149,7 @@ func (e *enumeration) take(ctx context.Context, body *soap.Element, yield cim.Yi
 	}
 	env := e.c.env(ctx, e.ns)
 	for el := range soap.Children(items) {
-		in, err := decodeItem(el, env)
+		in, err := decodeItem(el, env, e.partial)
 		if err != nil {
 			return err
 		}
@@ -144,26 +161,62 @@ func (e *enumeration) take(ctx context.Context, body *soap.Element, yield cim.Yi
 }
 
 // decodeItem reads an instance, with its endpoint reference where the server gives
-// one.
-func decodeItem(e *soap.Element, env wscim.Env) (*cim.Instance, error) {
-	var epr *soap.Element
+// one. What a partial one does not have is hidden.
+func decodeItem(e *soap.Element, env wscim.Env, partial bool) (*cim.Instance, error) {
+	object, epr := e, (*soap.Element)(nil)
 	if soap.Is(e, wsman.NSWSMan, "Item") {
-		item := e
-		e = nil
-		for el := range soap.Children(item) {
+		object = nil
+		for el := range soap.Children(e) {
 			if soap.Is(el, wsman.NSAddressing, "EndpointReference") {
 				epr = el
-			} else if e == nil {
-				e = el
+			} else if object == nil {
+				object = el
 			}
 		}
 	}
-	in, err := wscim.DecodeInstance(e, nil, env)
+	class, err := fragmentClass(object, epr, env)
 	if err != nil {
 		return nil, err
 	}
-	in.Path, err = itemPath(in, epr, env)
-	return in, err
+	in, err := wscim.DecodeInstance(object, class, env)
+	if err != nil {
+		return nil, err
+	}
+	if in.Path, err = itemPath(in, epr, env); err != nil || !partial {
+		return in, err
+	}
+	return in.Only(present(object, in.Class)), nil
+}
+
+// fragmentClass is the class of an instance that comes as a fragment, which only its
+// endpoint reference tells; nil for one that says so itself.
+func fragmentClass(object, epr *soap.Element, env wscim.Env) (*cim.Class, error) {
+	if object == nil || epr == nil || !soap.Is(object, wsman.NSWSMan, "XmlFragment") {
+		return nil, nil
+	}
+	ref, err := soap.ReadEPR(epr)
+	if err != nil {
+		return nil, err
+	}
+	r, err := wsman.ParseResourceURI(ref.ResourceURI)
+	if err != nil {
+		return nil, err
+	}
+	if class := env.Class(r.Class); class != nil {
+		return class, nil
+	}
+	return nil, cim.Errorf(cim.StatusInvalidClass, "there is no class %s", r.Class)
+}
+
+// present says which properties of a class an element has.
+func present(e *soap.Element, class *cim.Class) []bool {
+	shown := make([]bool, len(class.Properties))
+	for el := range soap.Children(e) {
+		if p := class.Property(el.Tag); p != nil {
+			shown[p.Index] = true
+		}
+	}
+	return shown
 }
 
 func itemPath(in *cim.Instance, e *soap.Element, env wscim.Env) (*cim.Path, error) {

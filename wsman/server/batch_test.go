@@ -23,7 +23,7 @@ func (r reply) estimate() (text string, isNil, there bool) {
 }
 
 func TestTotalItemsCountEstimate(t *testing.T) {
-	w := newWorld(t).withPairs().queries("volumes", "T_Volume")
+	w := newWorld(t).withPairs().queries("select volumes", "T_Volume")
 	all := `<w:OptimizeEnumeration/><w:MaxElements>1</w:MaxElements>`
 	tests := map[string]struct {
 		m    message
@@ -33,7 +33,7 @@ func TestTotalItemsCountEstimate(t *testing.T) {
 		"optimized":  {enumerate(volumeURI, all), "4"},
 		"base":       {enumerate(volumeURI, all+`<b:PolymorphismMode>ExcludeSubClassProperties</b:PolymorphismMode>`), "4"},
 		"classes":    {enumerate(wsman.SchemaURI, all), "7"},
-		"query":      {enumerate(volumeURI, all+`<w:Filter Dialect="`+wsman.DialectWQL+`">volumes</w:Filter>`), ""},
+		"query":      {enumerate(volumeURI, all+`<w:Filter Dialect="`+wsman.DialectWQL+`">select volumes</w:Filter>`), ""},
 		"selectors":  {enumerate(volumeURI, all+`<w:Filter Dialect="`+wsman.DialectSelector+`"><w:SelectorSet/></w:Filter>`), ""},
 		"XPath":      {enumerate(volumeURI, all+`<w:Filter>DeviceID</w:Filter>`), ""},
 		"associated": {enumerate(wsman.AllClassesURI, strings.Replace(association("AssociatedInstances", ""), "32000", "1", 1)), ""},

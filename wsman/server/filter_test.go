@@ -101,8 +101,8 @@ func TestFilterFails(t *testing.T) {
 		{"a bad query", filter(wsman.AllClassesURI, wsman.DialectWQL, "select"), cannot, "line 1, column 1"},
 		{"a query in elements", filter(wsman.AllClassesURI, wsman.DialectCQL, "select <b:x/> * from T_Volume"), cannot, "is text"},
 		{"an empty query", filter(wsman.AllClassesURI, wsman.DialectWQL, " \n "), cannot, "is empty"},
-		{"a query of another class", filter(serviceURI, wsman.DialectWQL, "thin"), cannot, "T_ThinVolume"},
-		{"a query of a superclass", filter(volumeURI+"x", wsman.DialectWQL, "thin"), "a:DestinationUnreachable", "T_Volumex"},
+		{"a query of another class", filter(serviceURI, wsman.DialectWQL, "select thin"), cannot, "T_ThinVolume"},
+		{"a query of a superclass", filter(volumeURI+"x", wsman.DialectWQL, "select thin"), "a:DestinationUnreachable", "T_Volumex"},
 		{"an unknown dialect", filter(wsman.AllClassesURI, "http://example.org/dialect", "x"), unavailable, "http://example.org/dialect"},
 		{"of n:", enumerate(volumeURI, `<n:Filter Dialect="x">x</n:Filter>`), unavailable, `"x"`},
 		{"two filters", enumerate(volumeURI, `<n:Filter>.</n:Filter><w:Filter>.</w:Filter>`), cannot, "more than one"},
@@ -137,7 +137,7 @@ func TestFilterFails(t *testing.T) {
 		{"a mode without a class", enumerate(wsman.AllClassesURI, association("AssociatedInstances", "")+`<b:PolymorphismMode>None</b:PolymorphismMode>`),
 			"b:PolymorphismModeNotSupported", "None"},
 	}
-	w.queries("thin", "T_ThinVolume")
+	w.queries("select thin", "T_ThinVolume")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := w.fails(t, tt.message.windows(), tt.subcode)
@@ -217,6 +217,23 @@ func TestQueryFilter(t *testing.T) {
 			}
 		}
 	}
+}
+
+// WQL has statements about associations, which are about no class.
+func TestQueryOfAssociations(t *testing.T) {
+	const statement = "associators of {T_Volume.DeviceID='V0'}"
+	w := newWorld(t).withVolumes(4).queries(statement, "T_Volume")
+	ask := func(uri, more string) message {
+		return enumerate(uri, `<w:OptimizeEnumeration/><w:MaxElements>9</w:MaxElements>`+more+`<w:Filter Dialect="`+wsman.DialectWQL+`">`+statement+`</w:Filter>`)
+	}
+	require.Len(t, w.ok(t, ask(wsman.AllClassesURI, "").windows()).items(), 4)
+	thin := strings.Replace(volumeURI, "T_Volume", "T_ThinVolume", 1)
+	require.Equal(t, []string{"T_ThinVolume V3"}, w.ok(t, ask(thin, "").windows()).tags(t))
+	w.fails(t, ask(volumeURI+"x", "").windows(), "a:DestinationUnreachable")
+	w.fails(t, ask(wsman.AllClassesURI, `<b:PolymorphismMode>None</b:PolymorphismMode>`).windows(), "b:PolymorphismModeNotSupported")
+	m := enumerate(wsman.AllClassesURI, `<w:Filter Dialect="`+wsman.DialectWQL+`">references of</w:Filter>`)
+	w.fails(t, m.windows(), "n:CannotProcessFilter")
+	require.Zero(t, w.contexts.count())
 }
 
 func TestSelectorFilter(t *testing.T) {
@@ -319,7 +336,7 @@ func TestXPathFilter(t *testing.T) {
 func TestPolymorphismWithFilters(t *testing.T) {
 	filters := map[string]struct{ uri, xml string }{
 		"none":     {volumeURI, ""},
-		"WQL":      {wsman.AllClassesURI, `<w:Filter Dialect="` + wsman.DialectWQL + `">volumes</w:Filter>`},
+		"WQL":      {wsman.AllClassesURI, `<w:Filter Dialect="` + wsman.DialectWQL + `">select volumes</w:Filter>`},
 		"selector": {volumeURI, `<w:Filter Dialect="` + wsman.DialectSelector + `"><w:SelectorSet><w:Selector Name="SystemName">host</w:Selector></w:SelectorSet></w:Filter>`},
 		"XPath":    {volumeURI, `<w:Filter>SystemName='host'</w:Filter>`},
 		"associators": {wsman.AllClassesURI, `<w:Filter Dialect="` + wsman.DialectAssociation + `"><b:AssociatedInstances><b:Object>` + refTo("V1") +
@@ -331,7 +348,7 @@ func TestPolymorphismWithFilters(t *testing.T) {
 		"": {"T_ThinVolume": "T_ThinVolume"}, wsman.PolymorphismInclude: {"T_ThinVolume": "T_ThinVolume"},
 		wsman.PolymorphismExclude: {"T_ThinVolume": "T_Volume"}, wsman.PolymorphismNone: {},
 	}
-	w := newWorld(t).withPairs().queries("volumes", "T_Volume")
+	w := newWorld(t).withPairs().queries("select volumes", "T_Volume")
 	for name, filter := range filters {
 		for mode, sent := range modes {
 			t.Run(name+"/"+mode, func(t *testing.T) {

@@ -28,12 +28,8 @@ func (s *Server) associationFilter(_ context.Context, rq *request, en *enumerati
 			return nil, err
 		}
 	}
-	if rq.resource.Kind == wsman.KindClass {
-		class := rq.resource.Class
-		found.match = func(in *cim.Instance) (bool, error) { return in.Class.IsA(class), nil }
-	}
 	found.run = s.associated(ns, q)
-	return found, nil
+	return found, s.onlyOf(rq, found)
 }
 
 // associated finds what a query asks for. An object that does not exist is the

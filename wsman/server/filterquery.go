@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 
 	"twinlun/cim"
 	"twinlun/wsman"
@@ -17,21 +18,47 @@ func queryFilter(language string) func(*Server, context.Context, *request, *enum
 			return nil, err
 		}
 		broker, ns, q := s.config.Broker, rq.ns, cim.Query{Language: language, Text: text}
+		found := &search{run: func(ctx context.Context, yield cim.Yield) error { return broker.Query(ctx, ns, q, yield) }}
+		if language == cim.LanguageWQL && !isSelect(text) {
+			return found, s.onlyOf(rq, found)
+		}
 		f, err := broker.Filter(ns, q)
 		if err != nil {
 			return nil, err
 		}
-		if rq.resource.Kind == wsman.KindClass {
-			named, err := s.class(rq)
-			if err != nil {
-				return nil, err
-			}
-			if !f.Class().IsA(named.Name) {
-				return nil, wsman.CannotProcessFilter("the query is about %s, the resource URI about %s", f.Class().Name, named.Name)
-			}
-		}
-		return &search{class: f.Class(), run: func(ctx context.Context, yield cim.Yield) error {
-			return broker.Query(ctx, ns, q, yield)
-		}}, nil
+		found.class = f.Class()
+		return found, s.checkQueried(rq, f.Class())
 	}
+}
+
+// isSelect tells a select statement from the others of WQL, ASSOCIATORS OF and
+// REFERENCES OF, which are about no class.
+func isSelect(text string) bool {
+	word, _, _ := strings.Cut(strings.Join(strings.Fields(text), " "), " ")
+	return strings.EqualFold(word, "select")
+}
+
+// checkQueried compares the class of a query with that of the resource URI.
+func (s *Server) checkQueried(rq *request, class *cim.Class) error {
+	if rq.resource.Kind == wsman.KindAll {
+		return nil
+	}
+	named, err := s.class(rq)
+	if err == nil && !class.IsA(named.Name) {
+		err = wsman.CannotProcessFilter("the query is about %s, the resource URI about %s", class.Name, named.Name)
+	}
+	return err
+}
+
+// onlyOf leaves the instances of the class that the resource URI names.
+func (s *Server) onlyOf(rq *request, found *search) error {
+	if rq.resource.Kind == wsman.KindAll {
+		return nil
+	}
+	class, err := s.class(rq)
+	if err != nil {
+		return err
+	}
+	found.match = func(in *cim.Instance) (bool, error) { return in.Class.IsA(class.Name), nil }
+	return nil
 }
