@@ -33,14 +33,14 @@ func (s *Server) handleGet(ctx context.Context, rq *request) (*answer, error) {
 	case f != nil:
 		return f.get(rq, in)
 	}
-	return writeRepresentation(rq, in), nil
+	return s.writeRepresentation(rq, in), nil
 }
 
 // writeRepresentation answers with an instance, in the family of URIs that the
 // request is of. It can be the body of a Put, which then changes nothing.
-func writeRepresentation(rq *request, in *cim.Instance) *answer {
+func (s *Server) writeRepresentation(rq *request, in *cim.Instance) *answer {
 	return &answer{code: resultOK, body: func(w *soap.Writer) error {
-		wscim.WriteInstance(w, rq.resource.Prefix, in, wscim.InstanceOptions{Standalone: true, PreciseArrays: rq.preciseArrays()})
+		wscim.WriteInstance(w, rq.resource.Prefix, in, wscim.InstanceOptions{Standalone: true, PreciseArrays: rq.preciseArrays(), Tags: &s.tags})
 		return nil
 	}}
 }

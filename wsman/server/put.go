@@ -39,7 +39,7 @@ func (s *Server) handlePut(ctx context.Context, rq *request) (*answer, error) {
 	if err != nil {
 		return nil, representationFault(err)
 	}
-	return writeRepresentation(rq, after), nil
+	return s.writeRepresentation(rq, after), nil
 }
 
 // present is the instance that a request is about to change. A Put that does not say

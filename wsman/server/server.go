@@ -20,6 +20,7 @@ import (
 	"twinlun/cim"
 	"twinlun/wsman/eventing"
 	"twinlun/wsman/soap"
+	"twinlun/wsman/wscim"
 )
 
 // Authenticator says who sends a request. *auth.Chain is one.
@@ -91,6 +92,7 @@ type Server struct {
 	users    *places
 	repeats  *repeats
 	writers  sync.Pool // of *soap.Writer
+	tags     wscim.Tags
 }
 
 // New makes a Server. It starts nothing. It fails where the metrics are

@@ -20,6 +20,7 @@ type search struct {
 	match func(*cim.Instance) (bool, error)
 	// properties are those that are shown, as fragments; nil: instances are whole.
 	properties []string
+	tags       *wscim.Tags // for writing instances
 	count      func(context.Context) (int, bool)
 }
 
@@ -49,6 +50,7 @@ func (s *Server) source(ctx context.Context, rq *request, en *enumeration) (*sou
 	if found.class == nil && en.shapes() {
 		return nil, wsman.PolymorphismUnsupported("the polymorphism mode %s needs a class that it relates to", en.polymorphism)
 	}
+	found.tags = &s.tags
 	return found.source(rq, en), nil
 }
 
@@ -170,7 +172,9 @@ func shower(names []string) func(*cim.Instance) *cim.Instance {
 // writer writes instances, their endpoint references, or both (DSP0226 section
 // 8.7).
 func (f *search) writer(mode, prefix string) func(*soap.Writer, item) {
-	object := func(w *soap.Writer, it item) { wscim.WriteInstance(w, prefix, it.instance, wscim.InstanceOptions{}) }
+	object := func(w *soap.Writer, it item) {
+		wscim.WriteInstance(w, prefix, it.instance, wscim.InstanceOptions{Tags: f.tags})
+	}
 	if f.properties != nil {
 		object = func(w *soap.Writer, it item) { wscim.WriteFragment(w, prefix, it.instance) }
 	}
