@@ -31,10 +31,7 @@ func Decode(data []byte, contentType string, l Limits) (*Message, error) {
 	if err != nil {
 		return m, err
 	}
-	if err := m.readEnvelope(root); err != nil {
-		return m, err
-	}
-	h := headerReader{m: m}
+	h := headerReader{m: m, err: m.readEnvelope(root)}
 	for e := range Children(m.Header) {
 		h.read(e)
 	}

@@ -1,6 +1,7 @@
 package soap
 
 import (
+	"cmp"
 	"strconv"
 	"unicode/utf8"
 
@@ -232,6 +233,10 @@ func (w *Writer) anonymous(address string) string {
 	}
 	return address
 }
+
+// Addressing is the namespace of the version of WS-Addressing that is written, which
+// the prefix a stands for.
+func (w *Writer) Addressing() string { return cmp.Or(w.addressing, wsman.NSAddressing) }
 
 // raw writes what is XML already.
 func (w *Writer) raw(xml []byte) {

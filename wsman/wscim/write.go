@@ -41,7 +41,7 @@ func WriteInstance(w *soap.Writer, prefix string, in *cim.Instance, o InstanceOp
 	if o.Standalone {
 		w.Namespace("xsi", wsman.NSXSI)
 		w.Namespace("cim", wsman.NSCommon)
-		w.Namespace("a", wsman.NSAddressing)
+		w.Namespace("a", w.Addressing())
 		w.Namespace("w", wsman.NSWSMan)
 	}
 	w.Attr("xsi", "type", "p:"+in.Class.Name+"_Type")
