@@ -136,3 +136,19 @@ func FuzzParseDateTime(f *testing.F) {
 		require.Equal(t, d.String(), back.String())
 	})
 }
+
+// No fraction of a second may be rounded on its way through binary floating point.
+func TestIntervalFractionsAreExact(t *testing.T) {
+	for _, c := range []struct {
+		interval time.Duration
+		want     string
+	}{
+		{5*time.Hour + 17*time.Minute + 7*time.Second + 906825*time.Microsecond, "P0DT5H17M7.906825S"},
+		{time.Microsecond, "P0DT0H0M0.000001S"}, {59*time.Second + 999999*time.Microsecond, "P0DT0H0M59.999999S"}, {1500 * time.Millisecond, "P0DT0H0M1.5S"},
+	} {
+		require.Equal(t, c.want, DateTime{Interval: c.interval, IsInterval: true}.XSD())
+		back, err := ParseDateTime(c.want)
+		require.NoError(t, err)
+		require.Equal(t, c.interval, back.Interval)
+	}
+}

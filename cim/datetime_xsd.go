@@ -17,8 +17,11 @@ func (d DateTime) XSD() string {
 	v := max(d.Interval, 0).Truncate(time.Microsecond)
 	day := v / (24 * time.Hour)
 	h, m := v/time.Hour%24, v/time.Minute%60
-	seconds := (v % time.Minute).Seconds()
-	return fmt.Sprintf("P%dDT%dH%dM%sS", day, h, m, strconv.FormatFloat(seconds, 'f', -1, 64))
+	text := fmt.Sprintf("P%dDT%dH%dM%d", day, h, m, v/time.Second%60)
+	if micro := v % time.Second / time.Microsecond; micro > 0 {
+		text += strings.TrimRight(fmt.Sprintf(".%06d", micro), "0")
+	}
+	return text + "S"
 }
 
 // xsdLayouts are dateTime and date (XSD part 2 sections 3.2.7 and 3.2.9), with a
