@@ -81,7 +81,9 @@ func TestFold(t *testing.T) {
 
 func TestAddTimes(t *testing.T) {
 	at := func(h int) cim.DateTime { return cim.DateTime{Time: noon().Add(time.Duration(h) * time.Hour)} }
-	span := func(h int) cim.DateTime { return cim.DateTime{Interval: time.Duration(h) * time.Hour, IsInterval: true} }
+	span := func(h int) cim.DateTime {
+		return cim.DateTime{Interval: time.Duration(h) * time.Hour, IsInterval: true}
+	}
 	for _, c := range []struct {
 		a, b  cim.DateTime
 		minus bool
@@ -94,5 +96,31 @@ func TestAddTimes(t *testing.T) {
 	} {
 		got := addTimes(c.a, c.b, c.minus)
 		require.True(t, cim.Equal(c.want, got), "%s %s %v: %v", c.a, c.b, c.minus, got)
+	}
+}
+
+func TestSamePath(t *testing.T) {
+	path := func(text string) *cim.Path {
+		p, err := ParsePath(schema(t), text)
+		require.NoError(t, err)
+		return p
+	}
+	const base = `root/a:T_Volume.CreationClassName="c",DeviceID="d"`
+	for text, want := range map[string]bool{
+		base: true,
+		`T_Volume.DeviceID="d",CreationClassName="c"`:                 true,
+		`//h/ROOT/a:T_Disk.CreationClassName="c",DeviceID="d"`:        true,
+		`//h/root/b:T_Volume.CreationClassName="c",DeviceID="d"`:      false,
+		`root/a:T_Volume.CreationClassName="C",DeviceID="d"`:          false,
+		`root/a:T_Volume.CreationClassName="c"`:                       false,
+		`root/a:T_Volume`:                                             false,
+		`root/a:CIM_StorageVolume.CreationClassName="c",DeviceID="d"`: false,
+	} {
+		for fold := range 2 {
+			k := comparer{schema(t), fold == 1}
+			expect := want || fold == 1 && strings.Contains(text, `"C"`)
+			require.Equal(t, expect, k.samePath(path(base), path(text)), text)
+			require.Equal(t, expect, k.samePath(path(text), path(base)), text)
+		}
 	}
 }

@@ -43,13 +43,12 @@ func (s *Select) Keys(class *cim.Class) (sets []KeySet, ok bool) {
 			if f == nil {
 				continue
 			}
-			v, exact := s.canonical(k, f)
-			v, err := cim.Coerce(v, k.Type, false, false)
+			v, err := cim.Coerce(s.canonical(k, f), k.Type, false, false)
 			if err != nil {
 				return nil, false
 			}
 			set.Keys = append(set.Keys, cim.Key{Name: k.Name, Value: v})
-			set.Exact = set.Exact && exact
+			set.Exact = set.Exact && f.exact
 		}
 		if len(set.Keys) == 0 {
 			return nil, false
@@ -60,14 +59,14 @@ func (s *Select) Keys(class *cim.Class) (sets []KeySet, ok bool) {
 }
 
 // canonical writes the name of a class as the schema does, which is how instances
-// have it in their keys.
-func (s *Select) canonical(k *cim.Property, f *fact) (v cim.Value, exact bool) {
+// are most likely to have it in their keys.
+func (s *Select) canonical(k *cim.Property, f *fact) cim.Value {
 	if text, ok := f.value.(string); ok && !f.exact && strings.HasSuffix(k.Name, "CreationClassName") {
 		if c := s.schema.Class(text); c != nil {
-			return c.Name, true
+			return c.Name
 		}
 	}
-	return f.value, f.exact
+	return f.value
 }
 
 func find(facts []fact, name string) *fact {

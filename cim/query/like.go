@@ -127,7 +127,7 @@ func matchGlyphs(glyphs []glyph, text string) bool {
 				continue
 			}
 		}
-		if back < 0 || resume >= len(text) {
+		if back < 0 || i >= len(text) {
 			return false
 		}
 		_, n := utf8.DecodeRuneInString(text[resume:])

@@ -1,15 +1,15 @@
 package query
 
 import (
+	"io/fs"
 	"os"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"io/fs"
-	"testing/fstest"
 	"twinlun/cim"
 	"twinlun/cim/mof"
 	"twinlun/schemas"
@@ -84,7 +84,7 @@ func sample(t testing.TB) (names []string, of map[string]*cim.Instance) {
 			"CreationClassName": "T_Volume", "DeviceID": "VOL0001", "ElementName": "Alpha", "Blocks": uint64(100), "Delta": -5,
 			"Ratio": 0.5, "Load": 1.5, "Primordial": true, "Letter": uint64('x'), "Made": noon().Add(-time.Hour), "Age": 90 * time.Minute,
 			"Tags": []string{"red", "Blue"}, "Health": 2, "OperationalStatus": []uint16{2, 5}, "Priority": 1, "Caption": "50% [new]_x",
-			"Plan": m.instance("T_Plan", values{"Text": "Go", "Step": 1, "Inner": deep}),
+			"Plan": m.instance("T_Plan", values{"Text": "Go", "Step": 1, "Inner": deep}), "Plans": []cim.Value{deep, m.instance("T_Plan", values{"Step": 6})},
 		}),
 		"b": m.instance("T_Volume", values{
 			"CreationClassName": "T_Volume", "DeviceID": "vol0002", "ElementName": "beta", "Blocks": uint64(1<<63 + 1), "Delta": 7,
