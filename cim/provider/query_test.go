@@ -162,6 +162,9 @@ func TestQueryComparesWhatIsFound(t *testing.T) {
 	l.rooms.partial = func(*cim.Instance, []cim.Key) bool { return true }
 	require.Len(t, l.run(t, cim.Query{Language: "CQL", Text: "SELECT * FROM T_Room WHERE Floor = 1 OR Floor = 2"}), 3)
 	require.Equal(t, "scan 0 get 0 find 2", l.work())
+
+	l.rooms.partial = func(in *cim.Instance, _ []cim.Key) bool { return in == l.rooms.list[0] }
+	require.Len(t, l.run(t, cim.Query{Language: "WQL", Text: "SELECT * FROM T_Room WHERE Name = 'ATTIC'"}), 1, "what was found is another")
 }
 
 func TestQueryProjects(t *testing.T) {
