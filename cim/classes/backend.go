@@ -91,7 +91,7 @@ type Editor interface {
 }
 
 // Settings keeps the settings that users make. *setting.Keeper is one. Failures are
-// setting.ErrNotFound and its neighbours.
+// setting.ErrNotFound and its neighbours, and *setting.InvalidError.
 type Settings interface {
 	Setting(ctx context.Context, kind setting.Kind, id string) (setting.Record, error)
 	// Settings lists those of a kind by ID.

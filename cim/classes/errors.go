@@ -1,6 +1,7 @@
 package classes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,13 +98,20 @@ func writeStatus(err error) error {
 		{job.ErrRunning, cim.StatusFailed},
 		{setting.ErrExists, cim.StatusAlreadyExists},
 		{setting.ErrFull, cim.StatusServerLimitsExceeded},
-		{setting.ErrInvalid, cim.StatusInvalidParameter},
 	} {
 		if errors.Is(err, f.err) {
 			return cim.Errorf(f.status, "%s", err)
 		}
 	}
+	if e, ok := errors.AsType[*setting.InvalidError](err); ok {
+		return cim.Errorf(cim.StatusInvalidParameter, "%s: %s", cmp.Or(settingProperties()[e.Field], e.Field), e.Msg)
+	}
 	return statusOf(err)
+}
+
+// settingProperties are the properties that show the fields of a setting.
+func settingProperties() map[string]string {
+	return map[string]string{"id": "InstanceID", "name": "ElementName", "description": "Description"}
 }
 
 // statusOfKind is the status of a request to change something that was refused or

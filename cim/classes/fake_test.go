@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"twinlun/blockdev"
@@ -17,7 +18,7 @@ import (
 )
 
 // fake is every backend in memory: enough of each to be asked and to be seen to
-// have been asked. It is for one goroutine.
+// have been asked. It is for one goroutine, but for what counts its calls.
 type fake struct {
 	pools   []pool.Info
 	volumes []pool.Volume
@@ -27,6 +28,7 @@ type fake struct {
 	jobs    []job.Record
 	exports []export.Export
 
+	mu    sync.Mutex     // guards calls
 	calls map[string]int // of each method
 	made  int            // identifiers given out
 	fails map[string]error
@@ -40,6 +42,8 @@ type fake struct {
 
 // called counts a call and gives the error that it is to fail with.
 func (f *fake) called(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.calls == nil {
 		f.calls = map[string]int{}
 	}

@@ -80,8 +80,8 @@ func checkInteropEnds(t *testing.T, s *system, in *cim.Instance) {
 	}
 }
 
-// one is the only instance of a list.
-func one(t *testing.T, all []*cim.Instance) *cim.Instance {
+// sole is the only instance of a list.
+func sole(t *testing.T, all []*cim.Instance) *cim.Instance {
 	t.Helper()
 	require.Len(t, all, 1, "%v", pathsOf(all))
 	return all[0]
@@ -98,15 +98,15 @@ func TestFromProfileToService(t *testing.T) {
 		}
 	}
 	require.NotNil(t, array)
-	computer := one(t, s.associated(cim.AssociationQuery{Object: array.Path, AssociationClass: "CIM_ElementConformsToProfile", ResultRole: "ManagedElement"}))
+	computer := sole(t, s.associated(cim.AssociationQuery{Object: array.Path, AssociationClass: "CIM_ElementConformsToProfile", ResultRole: "ManagedElement"}))
 	require.True(t, computer.Class.IsA("CIM_ComputerSystem"))
 	require.Equal(t, Namespace, computer.Path.Namespace)
-	service := one(t, s.associated(cim.AssociationQuery{Object: computer.Path, AssociationClass: "CIM_HostedService", ResultClass: "CIM_ReplicationService"}))
+	service := sole(t, s.associated(cim.AssociationQuery{Object: computer.Path, AssociationClass: "CIM_HostedService", ResultClass: "CIM_ReplicationService"}))
 
-	sub := one(t, s.associated(cim.AssociationQuery{Object: service.Path, AssociationClass: "CIM_ElementConformsToProfile", Role: "ManagedElement"}))
+	sub := sole(t, s.associated(cim.AssociationQuery{Object: service.Path, AssociationClass: "CIM_ElementConformsToProfile", Role: "ManagedElement"}))
 	require.Equal(t, "Replication Services", sub.Get("RegisteredName"))
 	require.Equal(t, InteropNamespace, sub.Path.Namespace)
-	scope := one(t, s.associated(cim.AssociationQuery{Object: sub.Path, AssociationClass: "CIM_ReferencedProfile", ResultRole: "Antecedent"}))
+	scope := sole(t, s.associated(cim.AssociationQuery{Object: sub.Path, AssociationClass: "CIM_ReferencedProfile", ResultRole: "Antecedent"}))
 	require.Equal(t, array.Path, scope.Path)
 	parts := s.associated(cim.AssociationQuery{Object: array.Path, AssociationClass: "CIM_SubProfileRequiresProfile", ResultClass: "CIM_RegisteredSubProfile"})
 	require.Len(t, parts, 3)
@@ -128,7 +128,7 @@ func TestProfilesAreTrue(t *testing.T) {
 // system that hosts it.
 func TestNamespaces(t *testing.T) {
 	s := newSystem(t)
-	om := one(t, s.in(InteropNamespace, "CIM_ObjectManager"))
+	om := sole(t, s.in(InteropNamespace, "CIM_ObjectManager"))
 	var names []string
 	for _, n := range s.associated(cim.AssociationQuery{Object: om.Path, AssociationClass: "CIM_NamespaceInManager"}) {
 		name := n.Get("Name").(string)
@@ -137,7 +137,7 @@ func TestNamespaces(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.ElementsMatch(t, []string{Namespace, InteropNamespace}, names)
-	host := one(t, s.associated(cim.AssociationQuery{Object: om.Path, AssociationClass: "CIM_HostedService"}))
+	host := sole(t, s.associated(cim.AssociationQuery{Object: om.Path, AssociationClass: "CIM_HostedService"}))
 	require.Equal(t, s.m.systemPath().String(), host.Path.String())
 	require.Empty(t, s.in(Namespace, "CIM_ObjectManager"))
 	require.Empty(t, s.in(InteropNamespace, "CIM_StorageVolume"))

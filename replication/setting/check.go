@@ -19,30 +19,30 @@ const (
 // check refuses what cannot be kept.
 func (r Record) check() error {
 	if r.Kind != Storage && r.Kind != Replication {
-		return invalid("there is no kind %.32q", r.Kind)
+		return invalid("kind", "there is none called %.32q", r.Kind)
 	}
 	if err := checkID(r.ID); err != nil {
 		return err
 	}
 	switch {
 	case r.Name == "":
-		return invalid("a name is needed")
+		return invalid("name", "a name is needed")
 	case len(r.Name) > MaxName:
-		return invalid("the name has more than %d bytes", MaxName)
+		return invalid("name", "has more than %d bytes", MaxName)
 	case !printable(r.Name, ""):
-		return invalid("the name has characters that cannot be printed")
+		return invalid("name", "has characters that cannot be printed")
 	case strings.TrimSpace(r.Name) != r.Name:
-		return invalid("the name begins or ends with a space")
+		return invalid("name", "begins or ends with a space")
 	case len(r.Description) > MaxDescription:
-		return invalid("the description has more than %d bytes", MaxDescription)
+		return invalid("description", "has more than %d bytes", MaxDescription)
 	case !printable(r.Description, "\t\n\r"):
-		return invalid("the description has characters that cannot be printed")
+		return invalid("description", "has characters that cannot be printed")
 	case len(r.Values) > maxValues:
-		return invalid("there are more than %d values", maxValues)
+		return invalid("values", "there are more than %d", maxValues)
 	}
 	for name, v := range r.Values {
 		if name == "" || len(name) > maxValue || len(v) > maxValue || !utf8.ValidString(name+v) {
-			return invalid("the value of %.64q is too long or no text", name)
+			return invalid("values", "that of %.64q is too long or no text", name)
 		}
 	}
 	return nil
@@ -53,9 +53,9 @@ func (r Record) check() error {
 func checkID(id string) error {
 	switch {
 	case id == "" || len(id) > MaxID:
-		return invalid("an identifier has 1 to %d characters", MaxID)
+		return invalid("id", "has 1 to %d characters", MaxID)
 	case strings.ContainsFunc(id, func(r rune) bool { return !plain(r) }):
-		return invalid("an identifier has letters, digits and '-', '.', '_' only")
+		return invalid("id", "has letters, digits and '-', '.', '_' only")
 	}
 	return nil
 }
@@ -71,6 +71,15 @@ func printable(s, also string) bool {
 	})
 }
 
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalid, fmt.Sprintf(format, args...))
+// InvalidError says why a record cannot be kept.
+type InvalidError struct {
+	Field string // id, kind, name, description or values
+	Msg   string
+}
+
+// Error is "Field: Msg".
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Msg }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Msg: fmt.Sprintf(format, args...)}
 }

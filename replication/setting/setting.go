@@ -26,12 +26,11 @@ const (
 	Replication Kind = "replication" // how a replica is to be made
 )
 
-// The failures that a caller can do something about; errors.Is finds them.
+// The failures beside InvalidError that a caller can do something about.
 var (
 	ErrNotFound = errors.New("setting: not found")
 	ErrExists   = errors.New("setting: the identifier is taken")
 	ErrFull     = errors.New("setting: there are as many as there may be")
-	ErrInvalid  = errors.New("setting: cannot be kept")
 )
 
 // Record is one setting. The value is a copy.
@@ -106,8 +105,7 @@ func (k *Keeper) Settings(ctx context.Context, kind Kind) ([]Record, error) {
 }
 
 // CreateSetting keeps a new setting and returns it as it is kept: with times, and
-// with an ID where r has none. It is durable then. ErrExists, ErrFull; ErrInvalid with
-// the reason.
+// with an ID where r has none. It is durable then. ErrExists, ErrFull, *InvalidError.
 func (k *Keeper) CreateSetting(ctx context.Context, r Record) (Record, error) {
 	if r.ID == "" {
 		id, err := k.newID()
@@ -148,7 +146,7 @@ func (k *Keeper) checkRoom(tx store.Tx, kind Kind) error {
 // UpdateSetting changes a setting as f does and returns it as it is afterwards; it is
 // durable then. f may change the name, the description and the values, and is called
 // in a transaction: it must not use the store. When it fails nothing is changed.
-// ErrNotFound; ErrInvalid with the reason.
+// ErrNotFound, *InvalidError.
 func (k *Keeper) UpdateSetting(ctx context.Context, kind Kind, id string, f func(*Record) error) (r Record, err error) {
 	err = k.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		old, err := get(tx, kind, id)

@@ -126,7 +126,7 @@ func TestRefused(t *testing.T) {
 			r := gold("a")
 			spoil(&r)
 			_, err := k.CreateSetting(ctx, r)
-			require.ErrorIs(t, err, ErrInvalid)
+			require.ErrorAs(t, err, new(*InvalidError))
 			for _, kind := range []Kind{Storage, Replication} {
 				all, err := k.Settings(ctx, kind)
 				require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestRefused(t *testing.T) {
 				return // an update leaves those as they are
 			}
 			_, err = k.UpdateSetting(ctx, Storage, "b", func(b *Record) error { spoil(b); return nil })
-			require.ErrorIs(t, err, ErrInvalid)
+			require.ErrorAs(t, err, new(*InvalidError))
 			got, err := k.Setting(ctx, Storage, "b")
 			require.NoError(t, err)
 			require.Equal(t, made, got)
