@@ -137,7 +137,7 @@ const (
 	greaterEqual
 )
 
-// operators are those of both languages as they are written.
+// operatorOf is the operator that a mark is, in both languages.
 func operatorOf(mark string) (operator, bool) {
 	switch mark {
 	case "=", "==":
