@@ -44,13 +44,9 @@ func (s *scanner) next() error {
 	case len(s.rest) == 0:
 		return nil
 	case bytes.HasPrefix(s.rest, []byte("<!--")):
-		return s.skip("<!--", "-->")
+		return s.section("<!--", "-->")
 	case bytes.HasPrefix(s.rest, []byte("<![CDATA[")):
-		n, err := s.until("<![CDATA[", "]]>")
-		if err != nil {
-			return err
-		}
-		return s.checkText(n)
+		return s.section("<![CDATA[", "]]>")
 	case bytes.HasPrefix(s.rest, []byte("<!")):
 		return malformed("a document type declaration is not allowed")
 	case bytes.HasPrefix(s.rest, []byte("<?")):
@@ -71,6 +67,15 @@ func (s *scanner) checkText(n int) error {
 		return wsman.EncodingLimit("", "a text has more than %d bytes", s.limit.TextLen)
 	}
 	return nil
+}
+
+// section takes markup that has a text in it.
+func (s *scanner) section(opening, closing string) error {
+	n, err := s.until(opening, closing)
+	if err != nil {
+		return err
+	}
+	return s.checkText(n)
 }
 
 // skip takes markup whatever is in it.
