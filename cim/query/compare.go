@@ -91,14 +91,13 @@ func (c *compiler) withNull(op operator, a, b *source) test {
 
 func (c *compiler) withSource(n *comparison, op operator, a, b *source) test {
 	switch {
-	case a.open || b.open:
-	case a.array != b.array:
-		array := a
-		if b.array {
-			array = b
-		}
-		c.fail(array.at(), "%s", arrayHint(array))
+	case a.array && b.single():
+		c.fail(a.at(), "%s", arrayHint(a))
 		return nil
+	case b.array && a.single():
+		c.fail(b.at(), "%s", arrayHint(b))
+		return nil
+	case a.open || b.open:
 	case family(a.typ) != family(b.typ):
 		c.fail(n.at(), "%s is %s and %s is %s: they cannot be compared", a.name, a.kind(), b.name, b.kind())
 		return nil

@@ -28,6 +28,9 @@ type source struct {
 
 func (s *source) embedded() bool { return s.class != nil || s.any }
 
+// single says whether the source is known to be no array.
+func (s *source) single() bool { return !s.array && !s.open }
+
 // kind names what the source is, for messages.
 func (s *source) kind() string {
 	switch {
