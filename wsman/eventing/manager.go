@@ -128,8 +128,8 @@ func New(ctx context.Context, c Config) (*Manager, error) {
 // need not be published. Bookmarks may reach back to the first event after.
 func (m *Manager) Wanted() bool { return m.wanted.Load() }
 
-// count is how many subscriptions there are.
-func (m *Manager) count() int {
+// Count is how many subscriptions there are.
+func (m *Manager) Count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.subs)

@@ -52,7 +52,7 @@ func newMetrics(r prometheus.Registerer, m *Manager) (*metrics, error) {
 	}
 	subscriptions := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "twinlun_wsman_subscriptions", Help: "Subscriptions to indications.",
-	}, func() float64 { return float64(m.count()) })
+	}, func() float64 { return float64(m.Count()) })
 	return x, errors.Join(
 		r.Register(x.published), r.Register(x.delivered), r.Register(x.dropped),
 		r.Register(x.failures), r.Register(x.ended), r.Register(subscriptions),

@@ -66,7 +66,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		a.serveCommand(), a.userCommand(), a.versionCommand(), a.completionCommand(),
-		a.volumeCommand(), a.replicaCommand(), a.groupCommand(), a.jobCommand(), a.poolCommand(),
+		a.volumeCommand(), a.replicaCommand(), a.groupCommand(), a.jobCommand(), a.poolCommand(), a.watchCommand(),
 		a.getCommand(), a.enumerateCommand(), a.setCommand(), a.createCommand(), a.deleteCommand(), a.invokeCommand(), a.classCommand(),
 	)
 	return root

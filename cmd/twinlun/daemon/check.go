@@ -23,7 +23,7 @@ func (c *Config) Check() error {
 		return fmt.Errorf("data_dir: %w", err)
 	}
 	c.DataDir = dir
-	for _, check := range []func() error{c.checkAddresses, c.checkIQN, c.checkTLS, c.checkLog, c.checkPools} {
+	for _, check := range []func() error{c.checkAddresses, c.checkIQN, c.checkTLS, c.checkLog, c.checkPools, destinations(c.EventDestinations).check} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -43,6 +43,9 @@ type Config struct {
 	// Pools are the places that hold volumes; the first is the default. None:
 	// one named "default" in the data dir.
 	Pools []PoolConfig `yaml:"pools"`
+	// EventDestinations are the hosts that events may be sent to: names, addresses
+	// and prefixes such as 10.0.0.0/8. None: all, for those who are operators.
+	EventDestinations []string `yaml:"event_destinations"`
 }
 
 // PoolConfig is one pool: a folder on some filesystem.

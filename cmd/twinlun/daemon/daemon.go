@@ -20,9 +20,11 @@ import (
 	"twinlun/blockdev/iscsi"
 	"twinlun/blockdev/pool"
 	"twinlun/cim/classes"
+	"twinlun/cim/provider"
 	"twinlun/replication"
 	"twinlun/replication/store"
 	"twinlun/wsman/auth"
+	"twinlun/wsman/eventing"
 )
 
 // Options are what a Daemon is given beside its configuration. All but Users are
@@ -61,6 +63,8 @@ type Daemon struct {
 	// subscribers get the indications; nil: there can be none. It is set before
 	// the Indicator runs.
 	subscribers subscribers
+	broker      *provider.Broker
+	events      *eventing.Manager
 }
 
 // Open brings everything up but serves nothing yet: it opens the sockets before it
@@ -70,7 +74,7 @@ type Daemon struct {
 func Open(ctx context.Context, cfg Config, o Options) (*Daemon, error) {
 	d := &Daemon{cfg: cfg, options: o, log: o.Log, registry: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		d.openListeners, d.openDataDir, d.openUsers, d.openPools, d.openTargets, d.openService, d.openExports, d.openMetrics,
+		d.openListeners, d.openDataDir, d.openUsers, d.openPools, d.openTargets, d.openService, d.openManagement, d.openExports, d.openMetrics,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, d.Close())

@@ -22,6 +22,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 		return err
 	}
 	management, storage, watching := newStage(ctx), newStage(ctx), newStage(ctx)
+	management.run(d.events.Run)
 	if l := d.listeners[serviceMetrics]; l != nil {
 		watching.run(func(ctx context.Context) error { return d.serveMetrics(ctx, l) })
 	}
@@ -51,20 +52,26 @@ func (d *Daemon) chain() *auth.Chain {
 	return auth.NewChain(&auth.Basic{Users: d.users, AllowUnencrypted: d.cfg.AllowUnencrypted})
 }
 
-// wsmanServer builds the management endpoint on the classes.
-func (d *Daemon) wsmanServer() (*server.Server, error) {
+// openManagement builds what WS-Man serves: the classes, and the subscriptions to
+// their indications.
+func (d *Daemon) openManagement(ctx context.Context) error {
 	providers, err := classes.All(d.classes)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	broker, err := provider.NewBroker(provider.Config{
+	d.broker, err = provider.NewBroker(provider.Config{
 		Schema: d.classes.Schema, Providers: providers, Namespaces: []string{classes.Namespace, classes.InteropNamespace},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
+	return d.openEvents(ctx, d.broker)
+}
+
+// wsmanServer builds the management endpoint.
+func (d *Daemon) wsmanServer() (*server.Server, error) {
 	return server.New(server.Config{
-		Broker: broker, Auth: d.chain(), Logger: d.log, AuditLog: d.options.Audit, Time: time.Now, Rand: rand.Reader,
+		Broker: d.broker, Events: d.events, Auth: d.chain(), Logger: d.log, AuditLog: d.options.Audit, Time: time.Now, Rand: rand.Reader,
 		Registerer: d.registry, Product: server.Product{Vendor: "Twinlun", Version: d.options.Version}, Machine: d.system,
 		DefaultNamespace: classes.Namespace,
 	})
