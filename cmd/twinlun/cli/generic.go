@@ -31,38 +31,13 @@ func (a *app) getCommand() *cobra.Command {
 	return a.remote(c)
 }
 
-func (a *app) enumerateCommand() *cobra.Command {
-	c := &cobra.Command{Use: "enumerate CLASS", Short: "Show all instances of any class", Args: usageArgs(cobra.ExactArgs(1))}
-	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
-		all, err := s.list(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		if a.output != "table" {
-			return a.print(instanceTable(all))
-		}
-		for i, in := range all {
-			if i > 0 {
-				fmt.Fprintln(a.Out)
-			}
-			t := instanceTable([]*cim.Instance{in})
-			t.single = true
-			if err := a.print(t); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return a.remote(c)
-}
-
 // instanceTable shows all properties that have a value in any instance.
 func instanceTable(all []*cim.Instance) *table {
 	t := newTable()
 	seen := map[string]bool{}
 	for _, in := range all {
 		for _, p := range in.Class.Properties {
-			if in.At(p.Index) != nil && !seen[p.Name] {
+			if in.At(p.Index) != nil && !in.Hidden(p.Index) && !seen[p.Name] {
 				seen[p.Name] = true
 				t.header = append(t.header, p.Name)
 			}
@@ -71,7 +46,9 @@ func instanceTable(all []*cim.Instance) *table {
 	for _, in := range all {
 		row := make([]any, len(t.header))
 		for i, name := range t.header {
-			row[i] = shown(in.Get(name))
+			if p := in.Class.Property(name); p != nil && !in.Hidden(p.Index) {
+				row[i] = shown(in.At(p.Index))
+			}
 		}
 		t.row(row...)
 	}

@@ -84,6 +84,28 @@ func TestEnumerate(t *testing.T) {
 	w.fails(3, "CIM_Tape", "enumerate", "CIM_Tape")
 }
 
+func TestEnumerateSome(t *testing.T) {
+	w := start(t)
+	w.sources("vol1", "vol2")
+	for _, language := range []string{"wql", "CQL"} {
+		got := w.records("enumerate", "--language", language, "--query", "select ElementName, BlockSize from CIM_StorageVolume where ElementName = 'vol2'")
+		require.Equal(t, []map[string]any{{"ElementName": "vol2", "BlockSize": 512.0}}, got)
+	}
+	require.Equal(t, []map[string]any{{"ElementName": "vol1"}, {"ElementName": "vol2"}}, w.records("enumerate", "CIM_StorageVolume", "--properties", "elementname"))
+	require.Len(t, w.records("enumerate", "CIM_StorageVolume", "--shallow"), 0, "they are of a subclass")
+	require.Len(t, w.records("enumerate", "TWINLUN_StorageVolume", "--shallow"), 2)
+	require.Len(t, w.records("enumerate", "--shallow", "--query", "select * from CIM_StorageVolume"), 0)
+
+	w.fails(1, "ElementNam", "enumerate", "--query", "select ElementNam from CIM_StorageVolume")
+	w.fails(3, "CIM_Tape", "enumerate", "--query", "select * from CIM_Tape")
+	w.fails(3, "CIM_Tape", "enumerate", "CIM_Tape", "--properties", "Name")
+	w.fails(2, "either a class or --query", "enumerate")
+	w.fails(2, "either a class or --query", "enumerate", "CIM_StorageVolume", "--query", "select * from CIM_StorageVolume")
+	w.fails(2, "the query says", "enumerate", "--query", "select * from CIM_StorageVolume", "--properties", "Name")
+	w.fails(2, `no property "Colour"`, "enumerate", "CIM_StorageVolume", "--properties", "Name,Colour")
+	w.fails(2, `"sql"`, "enumerate", "--language", "sql", "--query", "select 1")
+}
+
 func TestClass(t *testing.T) {
 	w := start(t)
 	out := w.must("class", "TWINLUN_StoragePool")
