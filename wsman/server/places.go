@@ -74,3 +74,10 @@ func take(ctx context.Context, taken chan<- struct{}, wait time.Duration) bool {
 	}
 	return false
 }
+
+// count is how many users have a place or wait for one.
+func (p *places) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.users)
+}

@@ -88,6 +88,13 @@ func (r *repeats) expireLocked(now time.Time) {
 	}
 }
 
+// count is how many messages are under way or kept.
+func (r *repeats) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byKey)
+}
+
 // repetition is one message's part in repeats.
 type repetition struct {
 	all *repeats
