@@ -10,13 +10,16 @@ type DateTime struct {
 	IsInterval bool
 }
 
-// TimeValue is the Value of a point in time, and NULL for the zero time.
+// TimeValue is the Value of a point in time, cut to the microsecond so that it is what
+// clients see of it; NULL for the zero time.
 func TimeValue(t time.Time) Value {
 	if t.IsZero() {
 		return nil
 	}
-	return DateTime{Time: t}
+	return DateTime{Time: t.Truncate(time.Microsecond)}
 }
 
-// IntervalValue is the Value of an interval.
-func IntervalValue(d time.Duration) Value { return DateTime{Interval: d, IsInterval: true} }
+// IntervalValue is the Value of an interval, cut to the microsecond.
+func IntervalValue(d time.Duration) Value {
+	return DateTime{Interval: d.Truncate(time.Microsecond), IsInterval: true}
+}

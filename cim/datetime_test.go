@@ -152,3 +152,15 @@ func TestIntervalFractionsAreExact(t *testing.T) {
 		require.Equal(t, c.interval, back.Interval)
 	}
 }
+
+// What a client sends back of a time must be equal to the time that it saw.
+func TestTimesAreThoseThatClientsSee(t *testing.T) {
+	at := time.Date(2026, 11, 22, 1, 2, 3, 123456789, time.FixedZone("", 3600))
+	for _, v := range []Value{TimeValue(at), IntervalValue(90*time.Minute + 123456789)} {
+		for _, text := range []string{v.(DateTime).String(), v.(DateTime).XSD()} {
+			back, err := ParseDateTime(text)
+			require.NoError(t, err)
+			require.True(t, Equal(v, back), "%s: %v", text, v)
+		}
+	}
+}
