@@ -137,15 +137,17 @@ func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return out, func() { stop(); cancel() }
 }
 
-// connCounter counts connections and closes those above its limit.
+// connCounter counts connections and closes those above its limit: first one that is
+// idle, to make room for the new one; else the new one.
 type connCounter struct {
-	limit int
-	mu    sync.Mutex // guards what follows
-	open  map[net.Conn]bool
+	limit   int
+	refused func()     // called for each that is closed
+	mu      sync.Mutex // guards what follows
+	open    map[net.Conn]http.ConnState
 }
 
-func newConnCounter(limit int) *connCounter {
-	return &connCounter{limit: limit, open: map[net.Conn]bool{}}
+func newConnCounter(limit int, refused func()) *connCounter {
+	return &connCounter{limit: limit, refused: refused, open: map[net.Conn]http.ConnState{}}
 }
 
 // track is a hook of http.Server. A connection that is closed here fails at its
@@ -153,17 +155,39 @@ func newConnCounter(limit int) *connCounter {
 func (c *connCounter) track(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		if len(c.open) >= c.limit {
-			// The server closes it again and reports what matters.
-			_ = conn.Close()
-			return
-		}
-		c.open[conn] = true
-	case http.StateClosed, http.StateHijacked:
+	_, known := c.open[conn]
+	switch {
+	case state == http.StateClosed || state == http.StateHijacked:
 		delete(c.open, conn)
+	case known:
+		c.open[conn] = state
+	case state == http.StateNew && (len(c.open) < c.limit || c.closeIdleLocked()):
+		c.open[conn] = state
+	case state == http.StateNew:
+		c.closeLocked(conn)
 	}
+}
+
+// closeIdleLocked closes a connection on which no request is; false if there is none.
+func (c *connCounter) closeIdleLocked() bool {
+	for conn, state := range c.open {
+		if state == http.StateIdle {
+			c.closeLocked(conn)
+			return true
+		}
+	}
+	return false
+}
+
+// closeLocked closes a connection without a word of TLS, which could take time.
+func (c *connCounter) closeLocked(conn net.Conn) {
+	delete(c.open, conn)
+	c.refused()
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	// The server closes it again and reports what matters.
+	_ = conn.Close()
 }
 
 func (c *connCounter) count() int {

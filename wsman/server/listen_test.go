@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"twinlun/cim"
@@ -147,6 +148,42 @@ func TestConnectionLimit(t *testing.T) {
 	require.NoError(t, err)
 	status, _, _ := rawAnswer(t, bufio.NewReader(again))
 	require.Equal(t, "200", status)
+}
+
+// At the limit a connection that nobody uses makes room for a new one.
+func TestConnectionLimitClosesIdle(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	l := newLive(t, func(c *Config) { c.Limits.Connections, c.Registerer = 2, reg })
+	busy, idle := l.dial(t), l.dial(t)
+	_, err := io.WriteString(idle, rawRequest("/wsman", basicAdmin, identifyBody))
+	require.NoError(t, err)
+	r := bufio.NewReader(idle)
+	rawAnswer(t, r)
+	require.Eventually(t, func() bool { return l.conns.isIdle() }, 10*time.Second, time.Millisecond)
+	third := l.dial(t)
+	for _, c := range []net.Conn{third, busy} {
+		_, err = io.WriteString(c, rawRequest("/wsman", basicAdmin, identifyBody))
+		require.NoError(t, err)
+		status, _, _ := rawAnswer(t, bufio.NewReader(c))
+		require.Equal(t, "200", status)
+	}
+	_, err = r.ReadByte()
+	require.Error(t, err, "closed")
+	require.Equal(t, 2, l.conns.count())
+	require.InDelta(t, 1, metric(t, reg, "twinlun_wsman_refused_total", "connections"), 0)
+}
+
+// isIdle says whether there are two connections and one is idle.
+func (c *connCounter) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	idle := 0
+	for _, state := range c.open {
+		if state == http.StateIdle {
+			idle++
+		}
+	}
+	return idle == 1 && len(c.open) == 2
 }
 
 // A request under way is answered before the service ends.

@@ -27,7 +27,7 @@ func newMetrics(r prometheus.Registerer, s *Server) (*metrics, error) {
 		}, []string{"status"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "twinlun_wsman_refused_total",
-			Help: "Connections and requests that were refused, by limit: connections, in_flight, user.",
+			Help: "Connections that were closed and requests that were refused, by limit: connections, in_flight, user.",
 		}, []string{"limit"}),
 	}
 	if r == nil {

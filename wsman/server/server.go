@@ -110,7 +110,7 @@ func New(c Config) (*Server, error) {
 		repeats:  newRepeats(),
 		writers:  sync.Pool{New: func() any { return new(soap.Writer) }},
 	}
-	s.conns = newConnCounter(c.Limits.Connections)
+	s.conns = newConnCounter(c.Limits.Connections, func() { s.metrics.refused.WithLabelValues("connections").Inc() })
 	s.actions, s.invoke = actionTable(s)
 	var err error
 	if s.metrics, err = newMetrics(c.Registerer, s); err != nil {
