@@ -22,6 +22,25 @@ func TestSet(t *testing.T) {
 	require.Equal(t, before, w.record("get", "CIM_StorageVolume", "@vol1"))
 }
 
+func TestSetChanges(t *testing.T) {
+	w := start(t)
+	w.sources("vol1")
+	require.Equal(t, "new name", w.record("set", "CIM_StorageVolume", "@vol1", "ElementName=new name")["ElementName"])
+	require.Equal(t, []string{"new name"}, column(w.records("volume", "list"), "name"))
+	require.Regexp(t, `(?m)^ElementName +vol1$`, w.must("set", "CIM_StorageVolume", "@new name", "--", "ElementName=vol1"))
+}
+
+func TestCreateAndDelete(t *testing.T) {
+	w := start(t)
+	made := w.record("create", "CIM_StorageSetting", "ElementName=gold")
+	id, _ := made["InstanceID"].(string)
+	require.NotEmpty(t, id)
+	require.Equal(t, "gold", w.record("get", "CIM_StorageSetting", "InstanceID="+id)["ElementName"])
+	w.must("delete", "CIM_StorageSetting", "@gold")
+	w.fails(3, "", "delete", "CIM_StorageSetting", "InstanceID="+id)
+	w.fails(3, "", "get", "CIM_StorageSetting", "InstanceID="+id)
+}
+
 func TestSetRefuses(t *testing.T) {
 	w := start(t)
 	w.sources("vol1")
