@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
 )
 
@@ -52,7 +53,7 @@ func (p *toldPool) Create(ctx context.Context, s pool.Spec) (pool.Volume, error)
 	if s.ID == "" {
 		var err error
 		if s.ID, err = p.newID(); err != nil {
-			return pool.Volume{}, err
+			return pool.Volume{}, blockdev.Wrap(blockdev.KindIO, "create "+s.Name, err)
 		}
 	}
 	defer p.lock(s.ID)()
