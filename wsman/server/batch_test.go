@@ -113,3 +113,12 @@ func TestItemTooLargeIsNotSkipped(t *testing.T) {
 	require.Len(t, r.items(), 2)
 	require.True(t, r.ended())
 }
+
+// A client that tells NULL arrays from empty ones is helped to in items too.
+func TestPreciseArraysInItems(t *testing.T) {
+	w := newWorld(t)
+	w.broker.put("T_Volume", "SystemName", "host", "DeviceID", "V0")
+	m := enumerate(volumeURI, `<w:OptimizeEnumeration/>`)
+	require.Contains(t, w.ok(t, m.windows()).text, `<p:OperationalStatus xsi:nil="true" msftwinrm:IsNullArray="true"/>`)
+	require.NotContains(t, w.ok(t, m.omi()).text, "IsNullArray")
+}

@@ -20,7 +20,7 @@ type search struct {
 	match func(*cim.Instance) (bool, error)
 	// properties are those that are shown, as fragments; nil: instances are whole.
 	properties []string
-	tags       *wscim.Tags // for writing instances
+	options    wscim.InstanceOptions // for writing them
 	count      func(context.Context) (int, bool)
 }
 
@@ -50,7 +50,7 @@ func (s *Server) source(ctx context.Context, rq *request, en *enumeration) (*sou
 	if found.class == nil && en.shapes() {
 		return nil, wsman.PolymorphismUnsupported("the polymorphism mode %s needs a class that it relates to", en.polymorphism)
 	}
-	found.tags = &s.tags
+	found.options = wscim.InstanceOptions{PreciseArrays: rq.preciseArrays(), Tags: &s.tags}
 	return found.source(rq, en), nil
 }
 
@@ -173,7 +173,7 @@ func shower(names []string) func(*cim.Instance) *cim.Instance {
 // 8.7).
 func (f *search) writer(mode, prefix string) func(*soap.Writer, item) {
 	object := func(w *soap.Writer, it item) {
-		wscim.WriteInstance(w, prefix, it.instance, wscim.InstanceOptions{Tags: f.tags})
+		wscim.WriteInstance(w, prefix, it.instance, f.options)
 	}
 	if f.properties != nil {
 		object = func(w *soap.Writer, it item) { wscim.WriteFragment(w, prefix, it.instance) }
