@@ -15,6 +15,7 @@ type compiler struct {
 	class       *cim.Class // that is selected from
 	keys        map[string]bool
 	clock       bool    // the time is asked for
+	patterns    int     // bytes in those of LIKE
 	entry       *source // of the array that ANY or EVERY goes through
 	entryName   string
 	declared    map[string][]*cim.Property // by name, as they are looked for
@@ -99,6 +100,10 @@ func (c *compiler) likeness(n *likeness) test {
 
 // pattern compiles the pattern of LIKE.
 func (c *compiler) pattern(t token) func(string) bool {
+	if c.patterns += len(t.text); c.patterns > MaxPattern {
+		c.fail(t.off, "the patterns of LIKE have more than %d bytes", MaxPattern)
+		return nil
+	}
 	compile := wildcard
 	if c.cql {
 		compile = expression

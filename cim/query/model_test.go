@@ -239,7 +239,7 @@ func shownValues(in *cim.Instance) (out []string) {
 
 // Random conditions in both languages say of random instances what the model says.
 func TestAgainstModel(t *testing.T) {
-	const rounds, instances = 1500, 40
+	const rounds, instances = 600, 30
 	mk := maker{t, schema(t)}
 	for _, language := range []string{cim.LanguageWQL, cim.LanguageCQL} {
 		m := &model{rand.New(rand.NewPCG(7, 11)), language == cim.LanguageCQL}

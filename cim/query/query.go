@@ -16,6 +16,9 @@ const (
 	MaxText  = 64 << 10 // bytes of text
 	MaxTerms = 1000     // names of properties, counting each in a.b.c, and arguments
 	MaxDepth = 64       // parentheses and NOT inside one another
+	// MaxPattern is in bytes of the patterns of LIKE, all together: a match may take
+	// time in proportion to them multiplied with the text.
+	MaxPattern = 16 << 10
 )
 
 // Config is what statements are compiled with.

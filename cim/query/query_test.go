@@ -45,6 +45,8 @@ func TestLimits(t *testing.T) {
 		"long path":                {"Anything" + strings.Repeat(".Anything", 2000) + " = 1", "terms"},
 		"calls in calls":           {strings.Repeat("UpperCase(", 5000), "nested deeper"},
 		"quantified in quantified": {strings.Repeat("ANY a IN Tags SATISFIES (", 2000), "nested deeper"},
+		"pattern":                  {"Caption LIKE '" + strings.Repeat("a", MaxPattern) + "'", ""},
+		"too much pattern":         {"Caption LIKE '" + strings.Repeat("a", MaxPattern) + "' OR Caption LIKE 'a'", "more than 16384 bytes"},
 		"text":                     {"ElementName = '" + strings.Repeat("x", MaxText-100) + "'", ""},
 		"too much text":            {"ElementName = '" + strings.Repeat("x", MaxText) + "'", "at most 65536"},
 	} {
@@ -170,7 +172,7 @@ func TestMatchFromManyGoroutines(t *testing.T) {
 	for range 8 {
 		go func() {
 			ok := true
-			for range 200 {
+			for range 100 {
 				ok = ok && s.Match(of["a"]) && !s.Match(of["b"]) && shown(s.Project(of["a"])) == "DeviceID Plan(Step)"
 			}
 			done <- ok
