@@ -22,7 +22,7 @@ type Config struct {
 	Logger *slog.Logger
 	// Time is the clock of Volume.Created; default time.Now.
 	Time func() time.Time
-	// Rand is where identifiers come from; default crypto/rand.
+	// Rand is where identifiers come from, safe for concurrent use; default crypto/rand.
 	Rand io.Reader
 	// FS replaces the folder Dir, for tests. It is not locked.
 	FS vfs.FS

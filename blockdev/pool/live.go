@@ -113,6 +113,7 @@ func (p *LayerPool) drop(nodes []*node) {
 	p.mu.Lock()
 	var idle []*layer.Layer
 	for _, n := range nodes {
+		n.measured = false // it may have been written to
 		if n.users--; n.users == 0 && n.live != nil {
 			idle = append(idle, n.live)
 			n.live = nil

@@ -63,7 +63,7 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	}
 	out := make([]Volume, len(s.targets))
 	for i, r := range s.targets {
-		out[i] = p.describe(p.tree.volumes[r.ID])
+		out[i] = p.describe(p.tree.volumes[r.ID], p.allocated)
 	}
 	return out, nil
 }

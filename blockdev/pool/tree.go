@@ -42,6 +42,8 @@ type node struct {
 	users    int          // chains and copies that use live
 	filling  bool         // a Hydrate fills it
 	gone     bool         // not in the tree any more
+	size     int64        // of its files, if it is measured; guarded by LayerPool.mu
+	measured bool
 }
 
 func newTree() tree {
@@ -176,7 +178,7 @@ func (t *tree) applyLayer(id string, r *layerRecord) {
 		delete(t.due, id)
 		return
 	}
-	n.rec = *r
+	n.rec, n.measured = *r, false
 	if r.Parent != "" {
 		t.need(r.Parent).children[id] = struct{}{}
 	}

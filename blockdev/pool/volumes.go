@@ -80,7 +80,7 @@ func (p *LayerPool) Create(ctx context.Context, s Spec) (Volume, error) {
 	if err := p.commit(ctx, pl, fresh.ids()...); err != nil {
 		return Volume{}, err
 	}
-	return p.describe(p.tree.volumes[r.ID]), nil
+	return p.describe(p.tree.volumes[r.ID], p.allocated), nil
 }
 
 // freshLayers are layers that were made for a transaction that is not yet made.
@@ -137,8 +137,9 @@ func (f *freshLayers) close() {
 	f.layers = nil
 }
 
-// describe is what callers see of a volume; structure or mu is held.
-func (p *LayerPool) describe(v *volume) Volume {
+// describe is what callers see of a volume; structure or mu is held, as measure
+// needs it.
+func (p *LayerPool) describe(v *volume, measure func(*node) (int64, error)) Volume {
 	own, shared := p.tree.exclusive(v)
 	r := v.rec.clone()
 	out := Volume{
@@ -146,7 +147,7 @@ func (p *LayerPool) describe(v *volume) Volume {
 		Dependent: shared, Labels: r.Labels,
 	}
 	for _, n := range own {
-		size, err := p.allocated(n)
+		size, err := measure(n)
 		if err != nil {
 			p.log.Warn("layer could not be measured", "pool", p.name, "volume", r.ID, "err", err)
 		}
@@ -166,6 +167,17 @@ func (p *LayerPool) allocated(n *node) (int64, error) {
 	return size, metaError("measure layer "+n.rec.ID, blockdev.Wrap(blockdev.KindIO, "stat", err))
 }
 
+// measuredLocked is allocated, remembered while nobody uses the layer: only then its
+// files stay as they are.
+func (p *LayerPool) measuredLocked(n *node) (int64, error) {
+	if n.measured && n.users == 0 {
+		return n.size, nil
+	}
+	size, err := p.allocated(n)
+	n.size, n.measured = size, err == nil && n.users == 0 && n.live == nil
+	return size, err
+}
+
 // Get describes one volume.
 func (p *LayerPool) Get(ctx context.Context, id VolumeID) (Volume, error) {
 	const op = "get volume"
@@ -177,7 +189,7 @@ func (p *LayerPool) Get(ctx context.Context, id VolumeID) (Volume, error) {
 	if v == nil {
 		return Volume{}, notFound(op, id)
 	}
-	return p.describe(v), nil
+	return p.describe(v, p.measuredLocked), nil
 }
 
 // lockTree locks mu for reading the tree; nil means that it is held.
@@ -202,6 +214,10 @@ func (p *LayerPool) Names(ctx context.Context) ([]string, error) {
 	return slices.AppendSeq(make([]string, 0, len(p.tree.names)), maps.Keys(p.tree.names)), nil
 }
 
+// remeasured is how many layers are measured anew, used or not, when the pool is:
+// filesystems give back what they kept ready for a file long after it was closed.
+const remeasured = 16
+
 // Info describes the pool and its space.
 func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 	const op = "describe pool"
@@ -217,8 +233,13 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 	for _, v := range p.tree.volumes {
 		out.Provisioned += v.rec.Size
 	}
-	for _, n := range p.tree.nodes {
-		size, err := p.allocated(n)
+	anew := remeasured
+	for _, n := range p.tree.nodes { // in another order each time
+		if anew > 0 {
+			anew--
+			n.measured = false
+		}
+		size, err := p.measuredLocked(n)
 		if err != nil {
 			return Info{}, err
 		}
@@ -238,7 +259,7 @@ func (p *LayerPool) Update(ctx context.Context, id VolumeID, f func(*Volume) err
 	if v == nil {
 		return Volume{}, notFound(op, id)
 	}
-	now := p.describe(v)
+	now := p.describe(v, p.allocated)
 	if err := f(&now); err != nil {
 		return Volume{}, kinded(op, err)
 	}
@@ -249,7 +270,7 @@ func (p *LayerPool) Update(ctx context.Context, id VolumeID, f func(*Volume) err
 	if err := p.change(ctx, v, r); err != nil {
 		return Volume{}, err
 	}
-	return p.describe(v), nil
+	return p.describe(v, p.allocated), nil
 }
 
 // updated checks what a caller wants to make of v.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,12 +51,24 @@ func newWorld(t testing.TB, seed uint64) *world {
 	return w
 }
 
+// seeded is a generator that several goroutines may read.
+type seeded struct {
+	mu  sync.Mutex
+	gen *rand.ChaCha8
+}
+
+func (s *seeded) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gen.Read(p)
+}
+
 // start opens the pool on the filesystem as it is.
 func (w *world) start() {
 	var seed [32]byte
 	seed[0], seed[1] = byte(w.r.Uint32()), byte(w.r.Uint32())
 	p, err := pool.Open(context.Background(), pool.SettleLimit(pool.Config{
-		FS: w.fs, Name: "w", Meta: w.meta, Rand: rand.NewChaCha8(seed),
+		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
 	}, 32<<10))
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}

@@ -1,0 +1,63 @@
+package pool_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev/pool"
+	"twinlun/blockdev/pool/pooltest"
+	"twinlun/blockdev/vfs"
+)
+
+// countingFS counts how often files are measured.
+type countingFS struct {
+	vfs.FS
+	measured atomic.Int64
+}
+
+func (f *countingFS) Allocated(name string) (int64, error) {
+	f.measured.Add(1)
+	return f.FS.Allocated(name)
+}
+
+// TestMeasuredOnce: a volume that nobody uses is measured once, and again when it
+// was in use.
+func TestMeasuredOnce(t *testing.T) {
+	dir, err := vfs.OpenDir(t.TempDir())
+	require.NoError(t, err)
+	defer dir.Close()
+	fs := &countingFS{FS: dir}
+	p, err := pool.Open(t.Context(), pool.Config{FS: fs, Name: "p", Meta: pooltest.NewMeta()})
+	require.NoError(t, err)
+	defer p.Close()
+	v, err := p.Create(t.Context(), pool.Spec{Name: "v", Size: 1 << 20})
+	require.NoError(t, err)
+	get := func() int64 {
+		v, err := p.Get(t.Context(), v.ID)
+		require.NoError(t, err)
+		return v.Allocated
+	}
+	before := get()
+	for range 3 {
+		require.Eventually(t, func() bool {
+			at := fs.measured.Load()
+			require.Equal(t, before, get())
+			return at == fs.measured.Load()
+		}, time.Minute, time.Millisecond, "it is not remembered")
+
+		d, err := p.Open(t.Context(), v.ID)
+		require.NoError(t, err)
+		err = d.WriteAt(t.Context(), make([]byte, 64<<10), before)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, get(), before+64<<10, "while it is in use")
+		require.NoError(t, d.Close())
+		info, err := p.Info(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, get(), info.Allocated)
+		require.GreaterOrEqual(t, info.Allocated, before+64<<10)
+		before = get()
+	}
+}
