@@ -25,13 +25,16 @@ func (s *Service) hydrate(ctx context.Context, rec pairRecord) {
 		return
 	}
 	defer s.releaseSlot()
-	last := int64(-1) // what an earlier run had done does not count
-	err := s.pools[rec.Target.Pool].Hydrate(ctx, rec.Target.ID, s.cfg.rate(rec.Settings.CopyPriority), func(done, total int64) {
-		if last >= 0 {
-			s.metrics.copied(rec.Type, done-last)
-		}
-		last = done
-		s.progress(rec.ID, done, total)
+	var most int64 // that was done
+	err := s.paced(ctx, rec, func(ctx context.Context, rate int64) error {
+		last := int64(-1) // what an earlier run had done does not count
+		return s.pools[rec.Target.Pool].Hydrate(ctx, rec.Target.ID, rate, func(done, total int64) {
+			if last >= 0 {
+				s.metrics.copied(rec.Type, done-last)
+			}
+			last, most = done, max(most, done)
+			s.progress(rec.ID, most, total)
+		})
 	})
 	switch {
 	case ctx.Err() != nil: // halted: whoever did it knows what is next
@@ -41,6 +44,31 @@ func (s *Service) hydrate(ctx context.Context, rec pairRecord) {
 		s.tell(ctx, change{ids: []string{rec.ID}, event: pairstate.CopyDone})
 		s.recallWrites(ctx, rec.ID)
 	}
+}
+
+// paced runs a copy at the rate of its priority, and from where it is at another when
+// the priority changes.
+func (s *Service) paced(ctx context.Context, rec pairRecord, work func(ctx context.Context, rate int64) error) error {
+	for {
+		run, stop := context.WithCancel(ctx)
+		if p := s.book.pair(rec.ID); p != nil {
+			p.live.onRepace(stop)
+		}
+		err := work(run, s.rateOf(rec))
+		again := err != nil && run.Err() != nil && ctx.Err() == nil
+		stop()
+		if !again {
+			return err
+		}
+	}
+}
+
+// rateOf is the rate of the priority that a relationship has now.
+func (s *Service) rateOf(rec pairRecord) int64 {
+	if now, ok := s.book.record(rec.ID); ok {
+		rec = now
+	}
+	return s.cfg.rate(rec.Settings.CopyPriority)
 }
 
 // recallWrites makes a clone Skewed that was written before its copy failed and

@@ -10,8 +10,7 @@ import (
 // a field as it is.
 type RelationshipEdit struct {
 	Name *string
-	// CopyPriority is that of Settings. A copy that runs takes it up when it is
-	// started again; the next one has it from the beginning.
+	// CopyPriority is that of Settings. A copy that runs goes on at the new rate.
 	CopyPriority *uint16
 }
 
@@ -35,10 +34,14 @@ func (s *Service) editRelationship(ctx context.Context, id string, e Relationshi
 	if p == nil {
 		return gone(id)
 	}
-	return s.amend(ctx, p, func(r *pairRecord) {
+	err := s.amend(ctx, p, func(r *pairRecord) {
 		set(&r.Name, e.Name)
 		set(&r.Settings.CopyPriority, e.CopyPriority)
 	})
+	if err == nil && e.CopyPriority != nil {
+		p.live.repaced()
+	}
+	return err
 }
 
 // set gives a field a value that is not nil.

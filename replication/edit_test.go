@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -167,4 +168,42 @@ func TestRenameVolume(t *testing.T) {
 	require.NoError(t, rename("C"))
 	require.NoError(t, rename("c"), "other letters")
 	require.Empty(t, w.svc.claims.held)
+}
+
+// A copy that runs goes on at the rate of its new priority: a clone from where it is,
+// and it ends as it would have.
+func TestNewPriorityOfARunningCopy(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.CopyRate = 1 << 20 })
+	ctx := context.Background()
+	open := w.pools[0].hold()
+	res := w.list(ListRequest{SyncType: pairstate.Clone, Sources: w.volumes("a")})
+	id := res.Relationships[0]
+	w.eventually("the copy runs", func() bool { return len(w.pools[0].ratesOf(res.Targets[0].ID)) == 1 })
+	require.NoError(t, w.svc.EditRelationship(ctx, id, RelationshipEdit{Name: new("x")}))
+	require.NoError(t, w.svc.EditRelationship(ctx, id, RelationshipEdit{CopyPriority: new(uint16(1))}))
+	w.eventually("the copy runs on", func() bool { return len(w.pools[0].ratesOf(res.Targets[0].ID)) == 2 })
+	require.NoError(t, w.svc.EditRelationship(ctx, id, RelationshipEdit{CopyPriority: new(uint16(3))}))
+	w.eventually("the copy runs on", func() bool { return len(w.pools[0].ratesOf(res.Targets[0].ID)) == 3 })
+	require.Equal(t, []int64{0, 1 << 19, 2 << 20}, w.pools[0].ratesOf(res.Targets[0].ID))
+	close(open)
+	w.eventually("the copy is complete", func() bool { return w.state(id).Copy == pairstate.Synchronized })
+	require.NoError(t, w.svc.EditRelationship(ctx, id, RelationshipEdit{CopyPriority: new(uint16(2))}), "with no copy")
+	require.Len(t, w.pools[0].ratesOf(res.Targets[0].ID), 3)
+}
+
+// A mirror's priority can change while it runs: its limiter takes it up.
+func TestNewPriorityOfAMirror(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.CopyRate = 2 })
+	ctx := context.Background()
+	id, _, _ := w.one(pairstate.Mirror, "a", pairstate.Synchronized)
+	rec, _ := w.svc.book.record(id)
+	limiter := (&mirroring{s: w.svc, rec: rec}).config().Limiter
+	for range 2 {
+		require.NoError(t, limiter.Wait(ctx, 1<<30), "not managed: no limit")
+	}
+	require.NoError(t, w.svc.EditRelationship(ctx, id, RelationshipEdit{CopyPriority: new(uint16(1))}))
+	require.NoError(t, limiter.Wait(ctx, 1<<30), "the first one passes")
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, limiter.Wait(short, 1), context.DeadlineExceeded, "for 34 years")
 }

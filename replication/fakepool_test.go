@@ -34,7 +34,8 @@ type fakePool struct {
 
 // fakeVolume is one volume of a fakePool.
 type fakeVolume struct {
-	desc pool.Volume
+	desc  pool.Volume
+	rates []int64 // of the hydrations
 
 	io      sync.RWMutex // held for reading by each write, hooks included
 	data    []byte
@@ -313,12 +314,22 @@ func (p *fakePool) copyLocked(c pool.Copy) (*fakeVolume, error) {
 	return dst, nil
 }
 
+// ratesOf lists the rates of a volume's hydrations, in order.
+func (p *fakePool) ratesOf(id pool.VolumeID) []int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.vols[id].rates)
+}
+
 // Hydrate takes four steps, each behind the gate.
-func (p *fakePool) Hydrate(ctx context.Context, id pool.VolumeID, _ int64, report pool.Progress) error {
+func (p *fakePool) Hydrate(ctx context.Context, id pool.VolumeID, rate int64, report pool.Progress) error {
 	v, err := p.find("hydrate", id)
 	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	v.rates = append(v.rates, rate)
+	p.mu.Unlock()
 	for i := range int64(4) {
 		report(i*v.desc.Size/4, v.desc.Size)
 		p.mu.Lock()

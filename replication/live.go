@@ -18,6 +18,7 @@ type live struct {
 	hooked hookKind
 	unhook func() // takes the hook off the target; nil: there is none
 	task   *task  // the copy or mirror that runs; nil: none
+	repace func() // tells what runs that the priority has changed; nil: nobody wants to know
 }
 
 // hookKind is what stands in the write path of a target.
@@ -151,6 +152,22 @@ func (l *live) drop(t *task) {
 	defer l.mu.Unlock()
 	if l.task == t {
 		l.task = nil
+	}
+}
+
+// onRepace sets who is told when the priority changes; f must not use l.
+func (l *live) onRepace(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.repace = f
+}
+
+// repaced tells it, one change after the other, so that the last one holds.
+func (l *live) repaced() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.repace != nil {
+		l.repace()
 	}
 }
 

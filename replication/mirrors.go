@@ -183,12 +183,18 @@ func (s *Service) openMirror(ctx context.Context, rec pairRecord) (*mirroring, e
 
 func (m *mirroring) config() mirror.Config {
 	s, rec := m.s, m.rec
+	limiter := copier.NewLimiter(0, s.cfg.Time)
+	repace := func() { limiter.SetRate(s.rateOf(rec)) }
+	if p := s.book.pair(rec.ID); p != nil {
+		p.live.onRepace(repace)
+	}
+	repace() // after it is known, so that no change is missed
 	return mirror.Config{
 		ID: rec.ID, Store: s.cfg.Store, Source: m.source, Target: m.target, Fresh: rec.Made,
 		Attach: func(h blockdev.Hook) (func(), error) {
 			return s.pools[rec.Source.Pool].Attach(s.ctx, rec.Source.ID, h)
 		},
-		Events: m, Limiter: copier.NewLimiter(s.cfg.rate(rec.Settings.CopyPriority), s.cfg.Time), Logger: s.log,
+		Events: m, Limiter: limiter, Logger: s.log,
 	}
 }
 
