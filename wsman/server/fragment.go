@@ -44,7 +44,7 @@ func readFragment(rq *request) (*fragment, error) {
 	}
 	f := &fragment{header: e, text: soap.Text(e)}
 	var err error
-	if f.expr, err = xpath.Parse(f.text, prefixesAt(e)); err != nil {
+	if f.expr, err = xpath.Parse(f.text, anyClass(prefixesAt(e))); err != nil {
 		return nil, wsman.CannotProcessFragment("the fragment expression is not understood: %v", err)
 	}
 	return f, nil
@@ -66,6 +66,19 @@ func prefixesAt(e *soap.Element) func(prefix string) (uri string, ok bool) {
 			}
 		}
 		return "", false
+	}
+}
+
+// anyClass lets a prefix that is bound to the URI of a class match every namespace: a
+// client that names an instance by a base class knows that class's URI, and the
+// instance has another.
+func anyClass(lookup func(string) (string, bool)) func(prefix string) (uri string, ok bool) {
+	return func(prefix string) (string, bool) {
+		uri, ok := lookup(prefix)
+		if _, err := wsman.ParseResourceURI(uri); err == nil {
+			return "", false
+		}
+		return uri, ok
 	}
 }
 

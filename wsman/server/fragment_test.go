@@ -87,6 +87,20 @@ func TestGetFragment(t *testing.T) {
 	require.Equal(t, "V0", soap.ChildText(soap.FirstChild(whole.Body), "", "DeviceID"))
 }
 
+// The namespace of an instance is that of its own class, whatever class it was named by.
+func TestFragmentByBaseClass(t *testing.T) {
+	w := newWorld(t).withVolumes(4)
+	m := fragmentOf(wsman.ActionGet, "v:Size | /v:T_ThinVolume/v:DeviceID", "")
+	m.selectors = volumeKeys("V3")
+	require.Equal(t, "DeviceID=V3 Size=3221225472 ", requireFragment(t, w.ok(t, m.windows()), "v:Size | /v:T_ThinVolume/v:DeviceID"))
+	m = fragmentOf(wsman.ActionPut, "v:Caption", `<Caption>x</Caption>`)
+	m.headers = strings.Replace(m.headers, volumeURI, "urn:other", 1)
+	r := w.fails(t, m.windows(), "x:InvalidRepresentation")
+	require.Equal(t, "InvalidFragment", r.faultDetail(), "another namespace is another name")
+	m.action, m.body = wsman.ActionGet, ""
+	require.Equal(t, "nil", requireFragment(t, w.ok(t, m.windows()), "v:Caption"))
+}
+
 // A prefix in the expression is bound in the answer as it was in the request.
 func TestFragmentHeaderKeepsItsPrefixes(t *testing.T) {
 	w := newWorld(t).statuses(t)

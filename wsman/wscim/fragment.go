@@ -29,38 +29,52 @@ func WriteSelected(w *soap.Writer, found []*soap.Element, text bool) {
 		return
 	}
 	w.Start("w", xmlFragment)
+	root := found[0]
+	for root.Parent() != nil {
+		root = root.Parent()
+	}
+	if !text {
+		declare(w, root, map[string]bool{})
+	}
 	for _, e := range found {
 		if text {
 			w.Text(soap.RawText(e))
 			continue
 		}
-		copyElement(w, e, true)
+		copyElement(w, e, root)
 	}
 	w.End()
 }
 
-// copyElement writes an element and all that is in it. The outermost one declares what
-// was declared around it.
-func copyElement(w *soap.Writer, e *soap.Element, outermost bool) {
+// declare declares the prefixes that an element declares, but for those in done.
+func declare(w *soap.Writer, e *soap.Element, done map[string]bool) {
+	for i := range e.Attr {
+		if a := &e.Attr[i]; a.Space == "xmlns" && !done[a.Key] {
+			done[a.Key] = true
+			w.Namespace(a.Key, a.Value)
+		}
+	}
+}
+
+// copyElement writes an element and all that is in it, with what is declared between
+// it and the root; a nil root is for the elements in it.
+func copyElement(w *soap.Writer, e, root *soap.Element) {
 	w.Start(e.Space, e.Tag)
-	declared := map[string]bool{}
+	done := map[string]bool{}
 	for i := range e.Attr {
 		w.Attr(e.Attr[i].Space, e.Attr[i].Key, e.Attr[i].Value)
-		declared[e.Attr[i].Key] = e.Attr[i].Space == "xmlns"
+		done[e.Attr[i].Key] = e.Attr[i].Space == "xmlns"
 	}
-	for up := e.Parent(); outermost && up != nil; up = up.Parent() {
-		for i := range up.Attr {
-			if a := &up.Attr[i]; a.Space == "xmlns" && !declared[a.Key] {
-				declared[a.Key] = true
-				w.Namespace(a.Key, a.Value)
-			}
+	if root != nil && e != root {
+		for up := e.Parent(); up != root; up = up.Parent() {
+			declare(w, up, done)
 		}
 	}
 	if text := soap.RawText(e); text != "" {
 		w.Text(text)
 	}
 	for c := range soap.Children(e) {
-		copyElement(w, c, false)
+		copyElement(w, c, nil)
 	}
 	w.End()
 }

@@ -100,7 +100,8 @@ func (e *Expr) Match(root *soap.Element) bool {
 
 // Child is the child of root that the expression names, whether there is one or
 // not: by its name alone, or by its name and a position, which counts from 1 and is
-// 0 where there is none. ok is false for every other expression.
+// 0 where there is none. A prefix must be that of root's namespace. ok is false for
+// every other expression.
 func (e *Expr) Child(root *soap.Element) (local string, position int, ok bool) {
 	p, isPath := e.top.(*path)
 	if !isPath || root == nil {
@@ -116,6 +117,9 @@ func (e *Expr) Child(root *soap.Element) (local string, position int, ok bool) {
 	last := steps[len(steps)-1]
 	before := &path{absolute: p.absolute, steps: steps[:len(steps)-1]}
 	if set := before.walk(start(root)); len(set) != 1 || set[0].element != root || last.local == "*" {
+		return "", 0, false
+	}
+	if ns, _ := soap.Namespace(root); last.space != "" && last.space != ns {
 		return "", 0, false
 	}
 	position, ok = last.position()

@@ -205,7 +205,7 @@ func TestChild(t *testing.T) {
 		local    string
 		position int
 	}{
-		"Missing": {"Missing", 0}, "State[7]": {"State", 7}, "./State[7]/text()": {"State", 7}, "/Drive/X": {"X", 0}, "../Drive[ID=7]/X[1]": {"X", 1},
+		"Missing": {"Missing", 0}, "State[7]": {"State", 7}, "./State[7]/text()": {"State", 7}, "/Drive/X": {"X", 0}, "../Drive[ID=7]/X[1]": {"X", 1}, "q:Missing": {"Missing", 0}, "zz:Missing": {"Missing", 0},
 	} {
 		e, err := Parse(expr, prefixes)
 		require.NoError(t, err)
@@ -214,7 +214,7 @@ func TestChild(t *testing.T) {
 		require.Equal(t, want.local, local, expr)
 		require.Equal(t, want.position, position, expr)
 	}
-	for _, expr := range []string{".", "/", "..", "*", "*[1]", "Inner/X", "/Other/X", "/X", "X[0]", "X[1.5]", "X[-1]", "X[99999999999]", "X['a']", "X[1][2]", "a|b", "1", "text()", "../text()"} {
+	for _, expr := range []string{".", "/", "..", "*", "*[1]", "Inner/X", "/Other/X", "/X", "X[0]", "X[1.5]", "X[-1]", "X[99999999999]", "X['a']", "X[1][2]", "a|b", "1", "text()", "../text()", "r:X"} {
 		e, err := Parse(expr, prefixes)
 		require.NoError(t, err, expr)
 		_, _, ok := e.Child(root)
