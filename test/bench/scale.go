@@ -90,6 +90,10 @@ func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 	if err != nil {
 		return err
 	}
+	idle, err := d.named(ctx, "volume00008")
+	if err != nil {
+		return err
+	}
 	n, made := pick(l, 200, 1000), 0 // and a tenth of the volumes have snapshots
 	w := &wire{}
 	defer func() { w.close() }()
@@ -122,6 +126,7 @@ func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 			_, err := d.createVolume(ctx, fmt.Sprintf("more%05d", made), mib)
 			return err
 		}},
+		{"what is associated with a volume", n / 8, on(associatedOnce(idle))},
 		{"relationships of a snapshot", n / 8, func() error { return d.linksOf(ctx, last.target) }},
 	} {
 		if err := t.single(r.name, max(r.times, 20), r.do); err != nil {
