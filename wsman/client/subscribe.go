@@ -52,7 +52,7 @@ type Events struct {
 // Subscribe begins a subscription to the indications that a query selects. Whoever
 // has done so must Unsubscribe.
 func (c *Client) Subscribe(ctx context.Context, ns string, q cim.Query, o SubscribeOptions) (*Subscription, error) {
-	dialect, err := eventDialect(q.Language)
+	dialect, err := dialectOf(q.Language)
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +72,6 @@ func (c *Client) Subscribe(ctx context.Context, ns string, q cim.Query, o Subscr
 	}
 	s.granted(m.Body, began)
 	return s, nil
-}
-
-func eventDialect(language string) (string, error) {
-	switch language {
-	case cim.LanguageWQL:
-		return wsman.DialectWQL, nil
-	case cim.LanguageCQL:
-		return wsman.DialectCQL, nil
-	}
-	return "", cim.Errorf(cim.StatusQueryLanguageNotSupported, "%q is not a query language", language)
 }
 
 func writeSubscribe(w *soap.Writer, dialect, query string, o SubscribeOptions) {

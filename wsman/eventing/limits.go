@@ -29,7 +29,7 @@ type Limits struct {
 	Queue      int
 	QueueBytes int
 
-	Deliveries int           // under way at the same time (64)
+	Deliveries int           // under way at the same time (as many as subscriptions)
 	Delivery   time.Duration // for one message and its answer (30 s)
 	Retries    int           // at most, whatever a subscriber wants (100)
 	MaxRetry   time.Duration // between two tries, at most (10 min)
@@ -41,9 +41,12 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	const day = 24 * time.Hour
+	const (
+		day           = 24 * time.Hour
+		subscriptions = 256
+	)
 	l = Limits{
-		Subscriptions:  cmp.Or(l.Subscriptions, 256),
+		Subscriptions:  cmp.Or(l.Subscriptions, subscriptions),
 		PerUser:        cmp.Or(l.PerUser, 64),
 		DefaultExpires: cmp.Or(l.DefaultExpires, time.Hour),
 		MinExpires:     cmp.Or(l.MinExpires, 10*time.Second),
@@ -55,7 +58,7 @@ func (l Limits) withDefaults() Limits {
 		HistoryBytes:   cmp.Or(l.HistoryBytes, 8<<20),
 		Queue:          l.Queue,
 		QueueBytes:     l.QueueBytes,
-		Deliveries:     cmp.Or(l.Deliveries, 64),
+		Deliveries:     cmp.Or(l.Deliveries, l.Subscriptions, subscriptions),
 		Delivery:       cmp.Or(l.Delivery, 30*time.Second),
 		Retries:        cmp.Or(l.Retries, 100),
 		MaxRetry:       cmp.Or(l.MaxRetry, 10*time.Minute),

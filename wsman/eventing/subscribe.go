@@ -97,6 +97,7 @@ func (m *Manager) newID() (string, error) {
 // admit stores a subscription and begins it. Publish does not wait for the store.
 func (m *Manager) admit(ctx context.Context, s *subscription, bookmark *string) error {
 	if err := m.reserve(s.user, bookmark); err != nil {
+		s.cancel()
 		return err
 	}
 	data, err := s.record(s.expires).encode()
@@ -104,6 +105,7 @@ func (m *Manager) admit(ctx context.Context, s *subscription, bookmark *string) 
 		err = m.config.Store.Put(ctx, s.id, data)
 	}
 	if err != nil {
+		s.cancel()
 		m.unreserve(s.user)
 		return fmt.Errorf("storing a subscription: %w", err)
 	}
