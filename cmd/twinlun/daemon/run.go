@@ -60,7 +60,7 @@ func (d *Daemon) openManagement(ctx context.Context) error {
 		return err
 	}
 	d.broker, err = provider.NewBroker(provider.Config{
-		Schema: d.classes.Schema, Providers: providers, Namespaces: []string{classes.Namespace, classes.InteropNamespace},
+		Schema: d.classes.Schema, Providers: providers, Namespaces: []string{classes.Namespace, classes.InteropNamespace}, Time: time.Now,
 	})
 	if err != nil {
 		return err
