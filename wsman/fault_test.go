@@ -48,6 +48,8 @@ func TestFaults(t *testing.T) {
 		"timed out":  {TimedOut("x"), Receiver, wsmanNS, "TimedOut", "", 2150858793},
 		"feature":    {UnsupportedFeature("", "x"), Sender, wsmanNS, "UnsupportedFeature", "", 2150858818},
 		"fragment":   {UnsupportedFeature(DetailFragment, "x"), Sender, wsmanNS, "UnsupportedFeature", "FragmentLevelAccess", 2150858871},
+		"language":   {FragmentDialectNotSupported("x"), Receiver, wsmanNS, "FragmentDialectNotSupported", "", 2150858896},
+		"expression": {CannotProcessFragment("x"), Sender, wsmanNS, "CannotProcessFilter", "", 2150858899},
 		"context":    {InvalidEnumerationContext("x"), Receiver, NSEnumeration, "InvalidEnumerationContext", "", 2150858779},
 		"dialect":    {FilterDialectUnavailable("x"), Sender, NSEnumeration, "FilterDialectRequestedUnavailable", "", 2150858777},
 		"expires":    {EnumerationExpiration("x"), Sender, NSEnumeration, "InvalidExpirationTime", "", 2150858774},
