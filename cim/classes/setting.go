@@ -3,7 +3,6 @@ package classes
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"twinlun/blockdev/pool"
 	"twinlun/cim"
@@ -65,10 +64,10 @@ type storageRule struct{ least, most uint64 }
 // storageRules lists the properties of a StorageSetting that volumes can live up to.
 // Any other can only have the value that it has in a new setting.
 func storageRules() map[string]storageRule {
-	const any = 1<<64 - 1
+	const unlimited = 1<<64 - 1
 	return map[string]storageRule{
-		"DataRedundancyMin": {0, 1}, "DataRedundancyMax": {1, any}, "DataRedundancyGoal": {1, 1},
-		"PackageRedundancyMin": {0, 0}, "PackageRedundancyMax": {0, any}, "PackageRedundancyGoal": {0, 0},
+		"DataRedundancyMin": {0, 1}, "DataRedundancyMax": {1, unlimited}, "DataRedundancyGoal": {1, 1},
+		"PackageRedundancyMin": {0, 0}, "PackageRedundancyMax": {0, unlimited}, "PackageRedundancyGoal": {0, 0},
 		"DeltaReservationMin": {0, 0}, "DeltaReservationMax": {0, 100}, "DeltaReservationGoal": {0, 0},
 		"InitialSynchronization":    {0, 1}, // Not Applicable, Not Managed
 		"ReplicationPriority":       {0, 1}, // Not Applicable, Not Managed
@@ -125,8 +124,12 @@ func elementSettingData(r *registry) {
 		if err != nil {
 			return err
 		}
+		known := make(map[string]bool, len(kept))
+		for _, r := range kept {
+			known[r.ID] = true
+		}
 		return m.Volumes.EachVolume(ctx, func(v pool.Volume) error {
-			if id := settingOf(v, kept); wanted(id) {
+			if id := settingOf(v, known); wanted(id) {
 				return give(v, id, yield)
 			}
 			return nil
@@ -160,9 +163,9 @@ func elementSettingData(r *registry) {
 const settingIsCurrent = 1
 
 // settingOf is the ID of a volume's setting, given those that there are.
-func settingOf(v pool.Volume, kept []setting.Record) string {
+func settingOf(v pool.Volume, known map[string]bool) string {
 	id := v.Labels[labelSetting]
-	if slices.ContainsFunc(kept, func(r setting.Record) bool { return r.ID == id }) {
+	if known[id] {
 		return id
 	}
 	return thin().ID

@@ -10,7 +10,7 @@ import (
 
 // checkGiven gives properties that a client has set their declared names and types.
 // It fails at the first that the class does not have, that is given twice, or whose
-// value the schema does not allow.
+// value has another type.
 func checkGiven(class *cim.Class, given []cim.PropertyValue) ([]cim.PropertyValue, error) {
 	checked := make([]cim.PropertyValue, 0, len(given))
 	seen := make(map[string]bool, len(given))
@@ -27,12 +27,19 @@ func checkGiven(class *cim.Class, given []cim.PropertyValue) ([]cim.PropertyValu
 		if err != nil {
 			return nil, cim.Errorf(cim.StatusTypeMismatch, "property %s of %s: %w", p.Name, class.Name, err)
 		}
-		if why := unfit(p, v); why != "" {
-			return nil, cim.Errorf(cim.StatusInvalidParameter, "property %s of %s: %s", p.Name, class.Name, why)
-		}
 		checked = append(checked, cim.PropertyValue{Name: p.Name, Value: v})
 	}
 	return checked, nil
+}
+
+// checkFit fails at the first value that the schema does not allow.
+func checkFit(class *cim.Class, given []cim.PropertyValue) error {
+	for _, g := range given {
+		if why := unfit(class.Property(g.Name), g.Value); why != "" {
+			return cim.Errorf(cim.StatusInvalidParameter, "property %s of %s: %s", g.Name, class.Name, why)
+		}
+	}
+	return nil
 }
 
 // unfit says why a value is not one that a property can have by its qualifiers

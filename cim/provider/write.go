@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"slices"
 
 	"twinlun/cim"
 )
@@ -39,6 +40,9 @@ func (b *Broker) Modify(ctx context.Context, p *cim.Path, changes []cim.Property
 	if err := checkWritable(e.class, wanted); err != nil {
 		return nil, err
 	}
+	if err := checkFit(e.class, wanted); err != nil {
+		return nil, err
+	}
 	if err := m.Modify(ctx, in, wanted); err != nil {
 		return nil, known(err)
 	}
@@ -49,7 +53,7 @@ func (b *Broker) Modify(ctx context.Context, p *cim.Path, changes []cim.Property
 // Create makes an instance of a class and returns its path. A superclass that is not
 // abstract stands for the one class below it whose instances can be created. Any
 // property may be given, as DSP0223 allows: it is for the class to say which of those
-// that cannot be modified later it takes. What is wrong with a value is told as by
+// that cannot be modified later it takes. A key that is NULL is not given. What is wrong with a value is told as by
 // Modify. StatusNotSupported where instances of the class cannot be created,
 // StatusAlreadyExists where the keys are taken.
 func (b *Broker) Create(ctx context.Context, ns, class string, given []cim.PropertyValue) (*cim.Path, error) {
@@ -66,6 +70,10 @@ func (b *Broker) Create(ctx context.Context, ns, class string, given []cim.Prope
 	}
 	checked, err := checkGiven(e.class, given)
 	if err != nil {
+		return nil, err
+	}
+	checked = slices.DeleteFunc(checked, func(g cim.PropertyValue) bool { return g.Value == nil && e.class.Property(g.Name).Key })
+	if err := checkFit(e.class, checked); err != nil {
 		return nil, err
 	}
 	p, err := creator.Create(ctx, cim.CanonicalNamespace(ns), checked)

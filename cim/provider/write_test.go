@@ -101,7 +101,7 @@ func newStock(t *testing.T) *stock {
 		return in
 	}
 	a, b := item("S_SmallJar", "a"), item("S_SmallJar", "b")
-	for name, v := range map[string]cim.Value{"Label": "plum", "Made": 7, "Flies": 3, "Marks": []string{}} {
+	for name, v := range map[string]cim.Value{"Label": "plum", "Content": 99, "Made": 7, "Flies": 3, "Marks": []string{}} {
 		require.NoError(t, a.Set(name, v))
 	}
 	s.jars = &shelf{fixed: &fixed{class: "S_SmallJar", namespaces: []string{ns}, list: []*cim.Instance{a, b}}, role: cim.RoleAdmin}
@@ -279,8 +279,11 @@ func TestCreate(t *testing.T) {
 	s := newStock(t)
 	p, err := s.Create(as(cim.RoleAdmin), "ROOT/Test", "s_smalljar", pv("code", "n", "made", 3, "Label", nil))
 	require.NoError(t, err)
+	_, err = s.Create(as(cim.RoleAdmin), ns, "S_SmallJar", pv("Code", nil, "Label", "x"))
+	require.NoError(t, err)
 	require.Equal(t, coded("S_SmallJar", "new"), p)
 	require.Equal(t, pv("Code", "n", "Made", uint64(3), "Label", nil), s.jars.given[0], "read-only ones are for the class to judge")
+	require.Equal(t, pv("Label", "x"), s.jars.given[1], "a key that is NULL is not given")
 	for name, c := range map[string]struct {
 		ns, class string
 		role      cim.Role
@@ -299,7 +302,7 @@ func TestCreate(t *testing.T) {
 		"twice":            {class: "S_SmallJar", give: pv("Label", "x", "label", "y"), status: cim.StatusInvalidParameter, why: "twice"},
 		"wrong type":       {class: "S_SmallJar", give: pv("Made", "x"), status: cim.StatusTypeMismatch, why: "Made"},
 		"not in the map":   {class: "S_SmallJar", give: pv("Content", 3), status: cim.StatusInvalidParameter, why: "Content"},
-		"key is NULL":      {class: "S_SmallJar", give: pv("Code", nil), status: cim.StatusInvalidParameter, why: "Code"},
+		"NULL":             {class: "S_SmallJar", give: pv("Shelf", nil), status: cim.StatusInvalidParameter, why: "Shelf"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStock(t)
