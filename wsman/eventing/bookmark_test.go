@@ -58,6 +58,25 @@ func TestBookmarkMovesOn(t *testing.T) {
 	require.Equal(t, []int{1, 2}, w.pull(alice, id, 10).numbers)
 }
 
+// A bookmark never lies behind a loss that its subscriber was not told of: who goes
+// on from it learns of the loss.
+func TestBookmarkBeforeLoss(t *testing.T) {
+	w := newWorld(t, small(10))
+	id := w.subscribe(alice, bookmarked(nil, ""))
+	w.happen("T_Alert", 1, 5)
+	b, err := w.Pull(t.Context(), alice, id, eventing.PullOptions{Most: 5})
+	require.NoError(t, err)
+	w.happen("T_Alert", 6, 30) // while the answer is made, more than can wait
+	g := readBatch(t, b)
+	require.Equal(t, upTo(1, 5), g.numbers)
+	_, err = w.Subscribe(t.Context(), alice, bookmarked(&g.bookmark, ""))
+	requireFault(t, err, "InvalidBookmark", "Expired")
+	g = w.pull(alice, id, 4)
+	require.EqualValues(t, 15, g.lost)
+	id = w.subscribe(alice, bookmarked(&g.bookmark, ""))
+	require.Equal(t, upTo(25, 30), w.pull(alice, id, 10).numbers)
+}
+
 func TestBookmarkGarbage(t *testing.T) {
 	w := newWorld(t)
 	id := w.subscribe(alice, bookmarked(nil, ""))

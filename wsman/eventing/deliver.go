@@ -22,14 +22,18 @@ const (
 func (m *Manager) deliver(ctx context.Context, s *subscription) {
 	for beat := m.config.Time(); m.awaitDue(ctx, s, beat); beat = m.config.Time() {
 		p := s.take(s.batch(m.config.Limits))
+		beating := p.empty()
 		rest, err := m.fit(s, p, s.room(m.config.Limits))
 		m.countDropped(dropOverflow, s.giveBack(rest, m.config.Limits))
 		if err != nil {
 			m.end(s, endFailed, wsman.EndCancelled, "an event is larger than MaxEnvelopeSize")
 			return
 		}
+		if p.empty() && !beating {
+			continue // all were too large, and the subscriber wants to hear nothing of it
+		}
 		msg := s.message(p)
-		msg.bookmark = m.bookmark(s, rest)
+		msg.bookmark = m.bookmark(s, p, rest)
 		if err := m.send(ctx, s, msg); err != nil {
 			m.undelivered(ctx, s, p, err)
 			return

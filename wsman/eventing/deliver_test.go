@@ -292,6 +292,9 @@ func TestPushTooLarge(t *testing.T) {
 				require.Equal(t, c.seen, seen)
 				require.Equal(t, c.lost, lost)
 				require.Equal(t, c.has, w.Has(id))
+				for _, d := range w.net.all() {
+					require.NotEqual(t, wsman.ActionHeartbeat, d.Action, "nobody asked for one")
+				}
 				if !c.has {
 					require.Equal(t, wsman.EndCancelled, soap.ChildText(w.net.all()[0].Body, wsman.NSEventing, "Status"), "told where the events would have gone")
 				}

@@ -29,20 +29,10 @@ func (m *Manager) Publish(in *cim.Instance) {
 	}
 }
 
-// positionLocked is the last event that a subscription has behind it: it was
-// delivered, dropped or not wanted.
-func (m *Manager) positionLocked(s *subscription) uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queue.n > 0 {
-		return s.queue.at(0).seq - 1
-	}
-	return m.seq
-}
-
-// bookmark is the bookmark after these events, which were just taken from the
-// queue; empty where the subscriber wants none.
-func (m *Manager) bookmark(s *subscription, rest []*event) string {
+// bookmark is the bookmark after a parcel, whose rest was not sent; empty where the
+// subscriber wants none, or where there is none yet that leaves no loss behind which
+// it was not told of.
+func (m *Manager) bookmark(s *subscription, p *parcel, rest []*event) string {
 	if !s.request.SendBookmarks {
 		return ""
 	}
@@ -51,5 +41,15 @@ func (m *Manager) bookmark(s *subscription, rest []*event) string {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return formatBookmark(m.epoch, m.positionLocked(s))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch told := s.lossLocked() == 0; {
+	case told && s.queue.n == 0:
+		return formatBookmark(m.epoch, m.seq) // what it did not want is behind it
+	case len(p.events) > 0:
+		return formatBookmark(m.epoch, p.events[len(p.events)-1].seq)
+	case told:
+		return formatBookmark(m.epoch, s.queue.at(0).seq-1)
+	}
+	return ""
 }

@@ -119,7 +119,7 @@ func (b *Batch) Len() int { return len(b.p.events) }
 func (b *Batch) Lost() int64 { return b.p.lost }
 
 // Bookmark is the bookmark after the batch; empty where the subscriber wants none.
-func (b *Batch) Bookmark() string { return b.m.bookmark(b.s, b.rest) }
+func (b *Batch) Bookmark() string { return b.m.bookmark(b.s, b.p, b.rest) }
 
 // Write writes the instances of the events. The prefixes of soap.WriteEnvelope must
 // be declared.

@@ -139,6 +139,8 @@ type parcel struct {
 	dropped int64 // of lost, those that are known
 }
 
+func (p *parcel) empty() bool { return len(p.events) == 0 && p.lost == 0 }
+
 func (s *subscription) expiry() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
