@@ -67,7 +67,7 @@ func (s *Server) handleUnserved(_ context.Context, rq *request) (*answer, error)
 
 // handle carries out the request with this body and answers it.
 func (s *Server) handle(rq *request, body []byte) {
-	repeated := &repetition{all: s.repeats}
+	repeated := &repetition{all: s.repeats, time: s.config.Time}
 	defer repeated.end()
 	row, err := s.perform(rq, body, repeated)
 	result := "ok"
@@ -101,6 +101,8 @@ func (s *Server) perform(rq *request, body []byte, repeated *repetition) (row ac
 	switch stranger := rq.who.Name == ""; {
 	case stranger && (err != nil || !isIdentify(rq.msg)):
 		return row, auth.ErrNoCredentials
+	case err != nil && len(rq.msg.NotUnderstood) > 0:
+		return row, wsman.NotUnderstood(rq.msg.NotUnderstood) // before all else (SOAP 1.2 part 1 section 2.6)
 	case err != nil:
 		return row, err
 	}
@@ -119,7 +121,7 @@ func (s *Server) perform(rq *request, body []byte, repeated *repetition) (row ac
 	ctx, cancel := s.operation(rq, row)
 	defer cancel()
 	if row.changes {
-		if first := repeated.begin(rq, body, s.config.Time()); first != nil {
+		if first := repeated.begin(rq, body); first != nil {
 			return row, s.answerAgain(ctx, rq, first)
 		}
 	}

@@ -117,7 +117,7 @@ func spent(f func()) (size, pieces uint64) {
 func TestHostileMessages(t *testing.T) {
 	small, large := 1<<20, 10<<20
 	if raceDetector {
-		small, large = 100<<10, 1<<20 // there is nothing here to race
+		large = 2 << 20 // there is nothing here to race
 	}
 	w := newWorld(t, func(c *Config) { c.Limits.Body = 2 * large }).withVolumes(1).withService(&cim.Reply{Return: uint64(0)}, nil)
 	refused := func(name string, data []byte) (size, pieces uint64) {

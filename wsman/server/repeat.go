@@ -97,21 +97,20 @@ func (r *repeats) count() int {
 
 // repetition is one message's part in repeats.
 type repetition struct {
-	all *repeats
-	own *firstTime // nil where nothing is to be ended
-	out *recorder
-	now time.Time
+	all  *repeats
+	time func() time.Time
+	own  *firstTime // nil where nothing is to be ended
+	out  *recorder
 }
 
 // begin says whether the message came before and returns that, else nil; the answer
 // is recorded then.
-func (p *repetition) begin(rq *request, body []byte, now time.Time) (first *firstTime) {
+func (p *repetition) begin(rq *request, body []byte) (first *firstTime) {
 	h := sha256.New()
 	// A user's name has no such character.
 	_, _ = h.Write([]byte(rq.who.Name + "\x00"))
 	_, _ = h.Write(body)
-	p.now = now
-	if p.own, first = p.all.begin(messageKey(h.Sum(nil)), now); first == nil {
+	if p.own, first = p.all.begin(messageKey(h.Sum(nil)), p.time()); first == nil {
 		p.out = &recorder{ResponseWriter: rq.out, client: rq.http.Context()}
 		rq.out = p.out
 	}
@@ -126,7 +125,7 @@ func (p *repetition) end() {
 	}
 	p.own.status, p.own.data = p.out.status, p.out.data
 	p.own.contentType = p.out.Header().Get("Content-Type")
-	p.all.end(p.own, p.out.lost && p.out.status == http.StatusOK, p.now)
+	p.all.end(p.own, p.out.lost && p.out.status == http.StatusOK, p.time())
 }
 
 // answerAgain answers a message that came before as it was answered then.

@@ -70,6 +70,7 @@ func TestMessageWhoseAnswerWasLost(t *testing.T) {
 	calls := uint64(0)
 	w.broker.invoke = func(ctx context.Context, _ *cim.Call) (*cim.Reply, error) {
 		calls++
+		w.clock.add(time.Hour) // what counts is when it ends
 		hangUp()
 		return &cim.Reply{Return: calls}, ctx.Err()
 	}
@@ -89,10 +90,9 @@ func TestMessageWhoseAnswerWasLost(t *testing.T) {
 // Messages that change nothing, and the same bytes of another user, are their own.
 func TestMessagesThatAreNotTheSame(t *testing.T) {
 	r := newRepeats()
-	now := time.Now()
 	begin := func(user, body string) *firstTime {
 		rq := &request{http: httpRequest(""), out: nopWriter{http.Header{}}, who: cim.Principal{Name: user}}
-		return (&repetition{all: r}).begin(rq, []byte(body), now)
+		return (&repetition{all: r, time: time.Now}).begin(rq, []byte(body))
 	}
 	require.Nil(t, begin("a", "x"))
 	require.Nil(t, begin("b", "x"))

@@ -62,6 +62,7 @@ func TestHeaders(t *testing.T) {
 		{"header for another", replace(id, id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true" s:role="urn:proxy"/>`), "", ""},
 		{"header for nobody", replace(id, id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true" s:role="`+wsman.NSSOAP+`/role/none"/>`), "", ""},
 		{"header for the next", replace(id, id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true" s:role="`+wsman.NSSOAP+`/role/next"/>`), "s:MustUnderstand", ""},
+		{"not understood before all else", replace(id, id+id+`<q:Blah xmlns:q="urn:q" s:mustUnderstand="true"/>`), "s:MustUnderstand", ""},
 		{"shell header", replace(id, id+`<p:Shell s:mustUnderstand="true"/>`), "s:MustUnderstand", ""},
 		{"data locale", replace(`<p:DataLocale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<p:DataLocale xml:lang="de-DE" s:mustUnderstand="true"/>`), "", ""},
 		{"locale of nothing", replace(`<w:Locale xml:lang="de-DE" s:mustUnderstand="false"/>`, `<w:Locale s:mustUnderstand="true"/>`), "w:UnsupportedFeature", "Locale"},
