@@ -8,6 +8,9 @@ type told struct {
 	events *events
 	groups map[string]Group
 	ties   map[string]toldTie
+	// scratch is what the pairs of a group are summed up in, kept because large
+	// groups are summed up often.
+	scratch []pairRecord
 }
 
 // toldTie is a group relationship as the last event showed it.
@@ -128,11 +131,14 @@ func (b *book) tellTieLocked(id string) {
 
 // sumTieLocked is a group relationship as it is shown now.
 func (b *book) sumTieLocked(t GroupRelationship) toldTie {
-	recs := b.listLocked(t.Pairs)
-	sum := 0
-	for _, r := range recs {
-		sum += int(r.Percent)
+	recs, sum := b.told.scratch[:0], 0
+	for _, id := range t.Pairs {
+		if p := b.pairs.byID[id]; p != nil {
+			recs = append(recs, p.showLocked())
+			sum += int(recs[len(recs)-1].Percent)
+		}
 	}
+	b.told.scratch = recs
 	return toldTie{shown: sumOf(t, recs), sum: sum}
 }
 
