@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -101,6 +102,12 @@ func TestCursorGoesOnAfterATimeout(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, items, "the source is still at the third")
 	close(goOn)
+	for parked := false; !parked; runtime.Gosched() {
+		c.mu.Lock()
+		parked = c.parked
+		c.mu.Unlock()
+	}
+	require.Len(t, c.pending, 1, "it ended the item that it was at, and stands still")
 	var names []string
 	items, ended = fill(t, c, 100)
 	for _, it := range items {

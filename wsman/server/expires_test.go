@@ -145,6 +145,20 @@ func TestRenewDuringAPull(t *testing.T) {
 	})
 }
 
+// What is under way and was given no end has all the time after it.
+func TestStatusDuringAPull(t *testing.T) {
+	inTime(t, 5, func(t *testing.T, w *world) {
+		goOn := w.blocksAt(2)
+		id := w.ok(t, enumerate(volumeURI, "").windows()).context()
+		pulled := make(chan reply)
+		go func() { pulled <- w.post(t, pull(volumeURI, id, `<n:MaxElements>3</n:MaxElements>`).windows()) }()
+		time.Sleep(10 * time.Second)
+		require.Equal(t, "PT300.000S", w.ok(t, statusOfContext(id).windows()).expires())
+		goOn()
+		require.Len(t, (<-pulled).items(), 3)
+	})
+}
+
 // The requests that go on with an enumeration may leave out what it is of, but not
 // name something else.
 func TestContinuingNamesTheSameResource(t *testing.T) {

@@ -377,6 +377,15 @@ func TestPolymorphismWithFilters(t *testing.T) {
 	}
 }
 
+// The class of the resource URI counts before instances are shown as another.
+func TestPolymorphismUnderANarrowerURI(t *testing.T) {
+	w := newWorld(t).withPairs()
+	thin := strings.Replace(volumeURI, "T_Volume", "T_ThinVolume", 1)
+	filter := strings.Replace(association("AssociatedInstances", `<b:ResultClassName>T_Volume</b:ResultClassName>`), ">V0<", ">V1<", 1)
+	m := enumerate(thin, filter+`<b:PolymorphismMode>ExcludeSubClassProperties</b:PolymorphismMode>`)
+	require.Equal(t, []string{"T_Volume V3"}, w.ok(t, m.windows()).tags(t))
+}
+
 // Properties that the client names are all that it gets, as fragments.
 func TestIncludeResultProperty(t *testing.T) {
 	w := newWorld(t).withPairs()

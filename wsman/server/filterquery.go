@@ -59,6 +59,14 @@ func (s *Server) onlyOf(rq *request, found *search) error {
 	if err != nil {
 		return err
 	}
-	found.match = func(in *cim.Instance) (bool, error) { return in.Class.IsA(class.Name), nil }
+	all := found.run
+	found.run = func(ctx context.Context, yield cim.Yield) error {
+		return all(ctx, func(in *cim.Instance) error {
+			if !in.Class.IsA(class.Name) {
+				return nil
+			}
+			return yield(in)
+		})
+	}
 	return nil
 }
