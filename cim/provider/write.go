@@ -173,7 +173,7 @@ func same(have, v cim.Value) bool {
 	return cim.Equal(have, v)
 }
 
-func writable(p *cim.Property) bool { return p.Qualifiers.Flag("Write") && !p.Key }
+func writable(p *cim.Property) bool { return p.Qualifiers.Flag("Write") }
 
 // changesByItself says whether a property goes up and down while nobody does
 // anything to the instance.

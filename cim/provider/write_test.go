@@ -135,9 +135,9 @@ func TestModify(t *testing.T) {
 	note := cim.NewInstance(s.schema.Class("S_Note"))
 	got, err := s.Modify(as(cim.RoleAdmin), coded("S_Item", "a"), pv(
 		"label", "pear", "CONTENT", 0x8001, "Colours", []string{"red", "green"}, "Note", note,
-		"Tilt", -3, "Code", "a", "Made", 7, "Shelf", "A"))
+		"Tilt", -3, "Grade", 300, "Code", "a", "Made", 7, "Shelf", "A"))
 	require.NoError(t, err)
-	require.Equal(t, []string{"Label", "Content", "Colours", "Note", "Tilt"}, names(s.jars.changes[0]), "what differs, as it is declared")
+	require.Equal(t, []string{"Label", "Content", "Colours", "Note", "Tilt", "Grade"}, names(s.jars.changes[0]), "what differs, as it is declared")
 	require.Equal(t, uint64(0x8001), s.jars.changes[0][1].Value, "coerced")
 	require.Equal(t, "pear", got.Get("Label"), "as it is afterwards")
 }
@@ -204,6 +204,7 @@ func TestModifyRefused(t *testing.T) {
 		"not in the map":        {give: pv("Content", 3), status: cim.StatusInvalidParameter, why: "Content"},
 		"reserved range":        {give: pv("Content", 8), status: cim.StatusInvalidParameter, why: "8"},
 		"left over":             {give: pv("Content", 100), status: cim.StatusInvalidParameter, why: "100"},
+		"left over, no names":   {give: pv("Grade", -2), status: cim.StatusInvalidParameter, why: "-2"},
 		"word not in the map":   {give: pv("Colours", []string{"red", "blue"}), status: cim.StatusInvalidParameter, why: `"blue"`},
 		"too long":              {give: pv("Label", "ninechars"), status: cim.StatusInvalidParameter, why: "8 characters"},
 		"NULL where needed":     {give: pv("Shelf", nil), status: cim.StatusInvalidParameter, why: "Shelf"},
