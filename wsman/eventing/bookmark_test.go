@@ -2,6 +2,7 @@ package eventing_test
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,6 +76,27 @@ func TestBookmarkBeforeLoss(t *testing.T) {
 	require.EqualValues(t, 15, g.lost)
 	id = w.subscribe(alice, bookmarked(&g.bookmark, ""))
 	require.Equal(t, upTo(25, 30), w.pull(alice, id, 10).numbers)
+}
+
+// The same where nothing is left waiting: the lost event is larger than the queue.
+func TestBookmarkBeforeLargeLoss(t *testing.T) {
+	w := newWorld(t, func(c *eventing.Config) { c.Limits.HistoryBytes = 10_000 })
+	id := w.subscribe(alice, bookmarked(nil, ""))
+	w.happen("T_Alert", 1, 1)
+	b, err := w.Pull(t.Context(), alice, id, eventing.PullOptions{Most: 5})
+	require.NoError(t, err)
+	w.Publish(w.indication("T_Alert", 2, strings.Repeat("x", 20_000)))
+	g := readBatch(t, b)
+	_, err = w.Subscribe(t.Context(), alice, bookmarked(&g.bookmark, ""))
+	requireFault(t, err, "InvalidBookmark", "Expired")
+
+	// A heartbeat in that place has no bookmark at all.
+	b, err = w.Pull(t.Context(), alice, id, eventing.PullOptions{Most: 5})
+	require.NoError(t, err)
+	w.Publish(w.indication("T_Alert", 3, strings.Repeat("x", 20_000)))
+	g = readBatch(t, b)
+	require.EqualValues(t, 1, g.lost)
+	require.Empty(t, g.bookmark)
 }
 
 func TestBookmarkGarbage(t *testing.T) {

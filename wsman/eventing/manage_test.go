@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,6 +194,33 @@ func TestStoreFails(t *testing.T) {
 	broken.del = errors.New("read-only")
 	require.NoError(t, w.Unsubscribe(alice, s.ID))
 	require.Contains(t, w.log.String(), "stays in the store")
+}
+
+// However renewals and the end of a subscription meet, no record of it is left.
+func TestRenewMeetsUnsubscribe(t *testing.T) {
+	w := newWorld(t)
+	for range 200 {
+		id := w.subscribe(alice, request(wsman.DeliveryPull))
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for range 4 {
+			wg.Go(func() {
+				<-begin
+				for range 5 {
+					_, _ = w.Renew(context.Background(), alice, id, eventing.Expiry{})
+				}
+			})
+		}
+		wg.Go(func() {
+			<-begin
+			_ = w.Unsubscribe(alice, id)
+		})
+		close(begin)
+		wg.Wait()
+		all, err := w.config.Store.All(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, all)
+	}
 }
 
 func TestRestart(t *testing.T) {
