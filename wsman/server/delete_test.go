@@ -29,7 +29,7 @@ func TestDeleteNeedsKeys(t *testing.T) {
 	r := w.fails(t, message{action: wsman.ActionDelete, uri: serviceURI}.windows(), "w:InvalidSelectors")
 	require.Equal(t, "InsufficientSelectors", r.faultDetail())
 	w.fails(t, message{action: wsman.ActionDelete, uri: wsman.ClassPrefix + "T_Element"}.windows(), "w:InvalidSelectors")
-	w.fails(t, message{action: wsman.ActionDelete, uri: wsman.AllClassesURI}.windows(), "a:DestinationUnreachable")
+	w.fails(t, message{action: wsman.ActionDelete, uri: wsman.AllClassesURI}.windows(), "a:ActionNotSupported")
 	w.fails(t, message{action: wsman.ActionDelete, uri: volumeURI, selectors: volumeKeys("V0")[:2]}.windows(), "w:InvalidSelectors")
 	require.Len(t, w.broker.all(), 1)
 	w.ok(t, message{action: wsman.ActionDelete, uri: serviceURI, selectors: [][2]string{{"Name", "sole"}}}.windows())

@@ -92,7 +92,7 @@ func TestGetFails(t *testing.T) {
 		{"no such instance", volumeURI, volumeKeys("V9"), "a:DestinationUnreachable", "InvalidResourceURI"},
 		{"no such class", volumeURI + "x", volumeKeys("V0"), "a:DestinationUnreachable", "InvalidResourceURI"},
 		{"no such URI", "http://example.org/nothing", nil, "a:DestinationUnreachable", "InvalidResourceURI"},
-		{"no class", wsman.AllClassesURI, nil, "a:DestinationUnreachable", "InvalidResourceURI"},
+		{"no class", wsman.AllClassesURI, nil, "a:ActionNotSupported", ""},
 		{"WS-CIM classes", "http://schemas.dmtf.org/wbem/ws-cim/1/cim-schema/2/*", nil, "w:UnsupportedFeature", ""},
 		{"key missing", volumeURI, volumeKeys("V0")[:2], "w:InvalidSelectors", "InsufficientSelectors"},
 		{"key unknown", volumeURI, append(volumeKeys("V0"), [2]string{"Size", "1"}), "w:InvalidSelectors", "UnexpectedSelectors"},

@@ -36,6 +36,9 @@ func writeIdentity(w *soap.Writer, vendor, version string) {
 	w.Element("wsmid", "ProtocolVersion", wsman.ProtocolURI)
 	w.Element("wsmid", "ProductVendor", vendor)
 	w.Element("wsmid", "ProductVersion", version)
+	w.Start("b", "Capability_FaultIncludesCIMError") // DSP0227 section 13
+	w.Namespace("b", wsman.NSBinding)
+	w.End()
 	w.End()
 	w.End()
 	w.End()

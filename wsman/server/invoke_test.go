@@ -153,7 +153,7 @@ func TestInvokeFails(t *testing.T) {
 		{"body of another", message{action: serviceURI + "/Ping", uri: serviceURI, body: `<Replicate_INPUT/>`}, "w:SchemaValidationError", ""},
 		{"class of another", message{action: volumeURI + "/Ping", uri: serviceURI}, "a:ActionNotSupported", "ActionMismatch"},
 		{"class that is not", message{action: volumeURI + "x/Ping", uri: serviceURI}, "a:DestinationUnreachable", "InvalidResourceURI"},
-		{"all classes", message{action: serviceURI + "/Ping", uri: wsman.AllClassesURI}, "a:DestinationUnreachable", "InvalidResourceURI"},
+		{"all classes", message{action: serviceURI + "/Ping", uri: wsman.AllClassesURI}, "a:ActionNotSupported", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -164,8 +164,8 @@ func TestPutFails(t *testing.T) {
 		{"key to null", put(`<v:DeviceID xsi:nil="true"/>`), "x:InvalidRepresentation", "InvalidValues", "DeviceID"},
 		{"no such instance", with(func(m *message) { m.selectors = volumeKeys("V9") }), "a:DestinationUnreachable", "InvalidResourceURI", "V9"},
 		{"keys missing", with(func(m *message) { m.selectors = nil }), "w:InvalidSelectors", "InsufficientSelectors", "T_Volume"},
-		{"no class in the URI", with(func(m *message) { m.uri = wsman.AllClassesURI }), "a:DestinationUnreachable", "InvalidResourceURI", "no class"},
-		{"class itself", with(func(m *message) { m.uri = wsman.SchemaURI }), "a:DestinationUnreachable", "InvalidResourceURI", "no class"},
+		{"no class in the URI", with(func(m *message) { m.uri = wsman.AllClassesURI }), "a:ActionNotSupported", "", "no class"},
+		{"class itself", with(func(m *message) { m.uri = wsman.SchemaURI }), "a:ActionNotSupported", "", "no class"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := w.fails(t, tt.m.windows(), tt.subcode)

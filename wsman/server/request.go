@@ -167,10 +167,11 @@ func (s *Server) env(rq *request) wscim.Env {
 	}
 }
 
-// class is the class that the resource URI names.
+// class is the class that the resource URI names. That of all classes is there to be
+// enumerated and subscribed to only (DSP0227 R6-1).
 func (s *Server) class(rq *request) (*cim.Class, error) {
 	if rq.resource.Kind != wsman.KindClass {
-		return nil, wsman.InvalidResourceURI("the resource URI names no class")
+		return nil, wsman.ActionNotSupported("", "the resource URI names no class; the action is for instances of one")
 	}
 	return s.config.Broker.Class(rq.ns, rq.resource.Class)
 }
