@@ -130,10 +130,27 @@ func eventKind(in *cim.Instance) string {
 func eventObject(in *cim.Instance) string {
 	source, _ := in.Get("SourceInstance").(*cim.Instance)
 	if source == nil {
-		return firstOf(str(in, "AlertingManagedElement"), str(in, "SourceInstanceModelPath"))
+		return shortPath(firstOf(str(in, "AlertingManagedElement"), str(in, "SourceInstanceModelPath")))
 	}
 	_, class, _ := strings.Cut(source.Class.Name, "_")
-	return class + " " + firstOf(str(source, "ElementName"), str(source, "Name"), str(source, "InstanceID"), str(in, "SourceInstanceModelPath"))
+	for _, name := range []string{"ElementName", "RelationshipName", "Name", "InstanceID"} {
+		if v := str(source, name); v != "" {
+			return class + " " + v
+		}
+	}
+	return shortPath(str(in, "SourceInstanceModelPath"))
+}
+
+// shortPath is an object path as people want it in a table: a long one, which is that
+// of an association, is only the name of its class.
+func shortPath(path string) string {
+	if len(path) <= 60 {
+		return path
+	}
+	_, path, _ = strings.Cut(path, ":")
+	class, _, _ := strings.Cut(path, ".")
+	_, class, _ = strings.Cut(class, "_")
+	return class
 }
 
 // eventChange is what is different: of an alert its text, of a change the properties.

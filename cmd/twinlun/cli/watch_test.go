@@ -116,6 +116,9 @@ func TestEventLine(t *testing.T) {
 		}
 		return in
 	}
+	pair := cim.NewInstance(classOf(t, "TWINLUN_StorageSynchronized"))
+	require.NoError(t, pair.Set("RelationshipName", "nightly"))
+	long := `root/x:TWINLUN_OrderedMemberOfCollection.Collection="root/x:TWINLUN_ReplicationGroup.InstanceID=\"g\"",Member="..."`
 	at := cim.DateTime{Time: time.Date(2026, 11, 22, 5, 0, 0, 0, time.Local)}
 	broken := volume("a", 10)
 	require.NoError(t, broken.Set("OperationalStatus", []cim.Value{uint64(6)}))
@@ -128,6 +131,10 @@ func TestEventLine(t *testing.T) {
 			"IndicationTime", at, "SourceInstance", broken, "PreviousInstance", volume("a", 11), "ChangedPropertyNames", []cim.Value{"OperationalStatus", "Gone"}),
 		"2026-11-22 05:00:00  deleted   StorageVolume a                           -\n": build("CIM_InstDeletion",
 			"IndicationTime", at, "SourceInstance", volume("a", 10)),
+		"-                    created   StorageSynchronized nightly               -\n": build("CIM_InstCreation", "SourceInstance", pair,
+			"SourceInstanceModelPath", long),
+		"-                    created   OrderedMemberOfCollection                 -\n": build("CIM_InstCreation",
+			"SourceInstance", cim.NewInstance(classOf(t, "TWINLUN_OrderedMemberOfCollection")), "SourceInstanceModelPath", long),
 		"-                    alert     pool                                      It is   full.\n": build("CIM_AlertIndication",
 			"AlertingManagedElement", "pool", "Message", "It is \x1b full."),
 	} {
