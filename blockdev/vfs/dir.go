@@ -15,9 +15,10 @@ const lockName = "lock"
 
 // Dir is a folder of the operating system's filesystem.
 type Dir struct {
-	path string
-	dir  *os.File // for SyncDir
-	lock *os.File
+	path  string
+	dir   *os.File // for SyncDir
+	lock  *os.File
+	shelf shelf
 }
 
 // OpenDir opens the folder path, making it with mode 0700 if it is not there, and
@@ -40,7 +41,7 @@ func OpenDir(path string) (*Dir, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &Dir{path: path, dir: dir, lock: lock}, nil
+	return &Dir{path: path, dir: dir, lock: lock, shelf: shelf{path: filepath.Join(path, shelfName)}}, nil
 }
 
 // makeDir makes path and makes its name durable.
@@ -125,8 +126,14 @@ func (d *Dir) List() ([]string, error) {
 	return names, nil
 }
 
-// SyncDir syncs the folder.
-func (d *Dir) SyncDir() error { return d.dir.Sync() }
+// SyncDir syncs the folder, after the shelf if that was changed: what has moved is
+// there before it is gone here.
+func (d *Dir) SyncDir() error {
+	if err := d.shelf.sync(); err != nil {
+		return err
+	}
+	return d.dir.Sync()
+}
 
 // Allocated is st_blocks in bytes.
 func (d *Dir) Allocated(name string) (int64, error) {

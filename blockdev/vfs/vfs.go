@@ -6,7 +6,7 @@
 // nothing is durable before a Sync or SyncDir that began later has returned nil,
 // what was not synced may be there in part, each 512-byte sector of a file for
 // itself, and a failed Sync says nothing about what reached the disk. There is
-// no rename, because nothing here needs one.
+// no rename, because nothing here needs one, but that of Shelve.
 package vfs
 
 import "io"
@@ -19,6 +19,7 @@ const Sector = 512
 // file names without separators.
 type FS interface {
 	Files
+	Shelf
 	Usage
 }
 
@@ -35,8 +36,30 @@ type Files interface {
 	Remove(name string) error
 	// List gives the names of all files, in no order.
 	List() ([]string, error)
-	// SyncDir makes every earlier Create and Remove durable.
+	// SyncDir makes every earlier Create, Remove, Shelve and Unshelve durable.
 	SyncDir() error
+}
+
+// Shelf is a second folder within the first, for files that nobody knows and that
+// must not be lost. What is on it is not in the folder any more: Open, Remove and
+// List do not find it.
+type Shelf interface {
+	// Shelve moves a file to the shelf under its name; fs.ErrNotExist if there is
+	// none, fs.ErrExist if the shelf has one. After a power cut the file may be in
+	// either place until SyncDir, but it is in one.
+	Shelve(name string) error
+	// Shelved lists what is on the shelf, in no order.
+	Shelved() ([]Shelved, error)
+	// Unshelve removes a file from the shelf for good; fs.ErrNotExist if there is
+	// none.
+	Unshelve(name string) error
+}
+
+// Shelved is a file on the shelf.
+type Shelved struct {
+	Name      string
+	Size      int64 // length in bytes
+	Allocated int64 // the space that it takes, in bytes
 }
 
 // Usage tells what space there is and where it went.

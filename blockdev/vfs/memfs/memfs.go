@@ -15,6 +15,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -33,6 +34,7 @@ const (
 	OpOpen     Op = "open"
 	OpRemove   Op = "remove"
 	OpSyncDir  Op = "syncdir"
+	OpShelve   Op = "shelve"
 	OpRead     Op = "read"
 	OpWrite    Op = "write"
 	OpSync     Op = "sync"
@@ -50,7 +52,8 @@ type FS struct {
 	mu       sync.Mutex
 	rng      *rand.Rand
 	entries  map[string]*entry
-	capacity int64 // bytes; 0: no limit
+	moves    []move // to the shelf, not yet durable
+	capacity int64  // bytes; 0: no limit
 	used     int64
 	calls    int
 	cutAt    int // the call at which the power goes; 0: never
@@ -219,7 +222,7 @@ func (m *FS) List() ([]string, error) {
 	}
 	var names []string
 	for name, e := range m.entries {
-		if e.now != nil {
+		if e.now != nil && !strings.HasPrefix(name, shelf) {
 			names = append(names, name)
 		}
 	}
@@ -236,6 +239,7 @@ func (m *FS) SyncDir() error {
 	for _, e := range m.entries {
 		e.maybe = []*inode{e.now}
 	}
+	m.durableMoves()
 	return nil
 }
 
@@ -284,13 +288,17 @@ func (m *FS) Crash() *FS {
 	m.dark = true
 	after := New(m.rng.Uint64())
 	after.capacity = m.capacity
-	made := map[*inode]*inode{}
+	chosen := map[string]*inode{}
 	for _, name := range slices.Sorted(maps.Keys(m.entries)) {
 		e := m.entries[name]
-		old := e.maybe[m.rng.IntN(len(e.maybe))]
-		if old == nil {
-			continue
+		if old := e.maybe[m.rng.IntN(len(e.maybe))]; old != nil {
+			chosen[name] = old
 		}
+	}
+	m.settleMoves(chosen)
+	made := map[*inode]*inode{}
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		old := chosen[name]
 		if made[old] == nil {
 			made[old] = old.crash(m.rng)
 			after.used += made[old].allocated()

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"CopyFrom", copyFrom},
 		{"RemovedFilesGoOn", removed},
 		{"Space", space},
+		{"Shelf", shelf},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}
