@@ -10,7 +10,9 @@ import (
 // does. Writers are kept away by its Volume when it is exchanged.
 type Chain struct {
 	top   *Layer
-	below *View // nil: the top stands on nothing
+	below *View    // nil: the top stands on nothing
+	sink  *sinking // nil: the top stays where it is
+	owing []*Layer // of below, frozen before all of it was durable
 	use   pins
 }
 
@@ -21,6 +23,13 @@ func NewChain(top *Layer, below *View) *Chain {
 		below = nil
 	}
 	c := &Chain{top: top, below: below}
+	if below != nil {
+		for _, l := range below.layers {
+			if l.owes.Load() {
+				c.owing = append(c.owing, l)
+			}
+		}
+	}
 	c.use.init()
 	return c
 }
@@ -34,6 +43,30 @@ func (c *Chain) Below() *View { return c.below }
 // Retire ends the chain's use. The channel is closed when the last read has left
 // it; then nothing refers to its layers.
 func (c *Chain) Retire() <-chan struct{} { return c.use.retire() }
+
+// Freeze says that nothing is written through the chain any more, and that what was
+// written is not known to be durable: chains over its layers see to it before they
+// answer a flush. The volume must be quiesced.
+func (c *Chain) Freeze() {
+	c.top.owes.Store(true)
+	if c.sink != nil {
+		c.sink.inner.top.owes.Store(true)
+	}
+}
+
+// settle makes durable what was written before the top was put over it. A write that
+// was lost there ends writing to the top, as it would have if it had been there.
+func (c *Chain) settle() error {
+	for _, l := range c.owing {
+		if err := l.settle(); err != nil {
+			if lost := l.Failed(); lost != nil {
+				c.top.Fail(lost)
+			}
+			return err
+		}
+	}
+	return nil
+}
 
 // blockRange is the blocks that [off, off+n) touches.
 func blockRange(off, n int64) (first, count int64) {
@@ -76,13 +109,19 @@ func (c *Chain) readRun(p []byte, off int64, st state) error {
 		clear(p)
 		return nil
 	}
+	if c.sink != nil {
+		return c.sink.inner.readAt(p, off)
+	}
 	return c.below.readAt(p, off)
 }
 
 // writeAt stores p.
 func (c *Chain) writeAt(p []byte, off int64) error {
-	if err := c.top.Failed(); err != nil {
+	if err := c.Failed(); err != nil {
 		return err
+	}
+	if c.sink != nil {
+		return c.sinkingWrite(p, off)
 	}
 	if c.has(off, int64(len(p))) {
 		_, err := c.top.data.WriteAt(p, off)
@@ -153,31 +192,34 @@ func (c *Chain) bring(start, off, end int64) error {
 	return ioError("write", err)
 }
 
-// writeFUA stores p durably: with one system call where the top has the blocks,
-// and has had them for a flush.
-func (c *Chain) writeFUA(p []byte, off int64) error {
-	if err := c.top.Failed(); err != nil {
-		return err
+// writeFUA stores p, and says whether it is durable already: with one system call
+// where the top has the blocks, and has had them for a flush.
+func (c *Chain) writeFUA(p []byte, off int64) (durable bool, err error) {
+	if err := c.Failed(); err != nil {
+		return false, err
 	}
 	n := int64(len(p))
 	first, count := blockRange(off, n)
-	if c.has(off, n) && (c.below == nil || !c.top.blocks.unsaved(first, count)) {
-		err := c.top.data.WriteSync(p, off)
-		if err != nil && !full(err) {
-			return c.top.fail("durable write", err)
-		}
-		return ioError("durable write", err)
+	if c.sink != nil && c.top.blocks.all(first, count, absent) {
+		return c.sink.inner.writeFUA(p, off)
 	}
-	if err := c.writeAt(p, off); err != nil {
-		return err
+	if c.sink != nil || !c.has(off, n) || c.below != nil && c.top.blocks.unsaved(first, count) {
+		return false, c.writeAt(p, off)
 	}
-	return c.top.Flush()
+	err = c.top.data.WriteSync(p, off)
+	if err != nil && !full(err) {
+		return false, c.top.fail("durable write", err)
+	}
+	return true, ioError("durable write", err)
 }
 
 // zeroAt makes [off, off+n) zeros.
 func (c *Chain) zeroAt(off, n int64) error {
-	if err := c.top.Failed(); err != nil {
+	if err := c.Failed(); err != nil {
 		return err
+	}
+	if c.sink != nil {
+		return c.sinkingZero(off, n)
 	}
 	if c.below == nil {
 		return ioError("zero", c.top.data.Punch(off, n))
@@ -237,7 +279,7 @@ func (c *Chain) extents(off, n int64, out *extentList) error {
 		case zero:
 			out.add(off, to-off, false)
 		default:
-			err = c.below.pieces(off, to-off, out.addPiece)
+			err = c.extentsBelow(off, to-off, out)
 		}
 		if err != nil {
 			return err
@@ -245,6 +287,14 @@ func (c *Chain) extents(off, n int64, out *extentList) error {
 		off = to
 	}
 	return nil
+}
+
+// extentsBelow is extents of what the top does not have.
+func (c *Chain) extentsBelow(off, n int64, out *extentList) error {
+	if c.sink != nil {
+		return c.sink.inner.extents(off, n, out)
+	}
+	return c.below.pieces(off, n, out.addPiece)
 }
 
 // errEnough ends a search for extents early.

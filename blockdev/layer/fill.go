@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -54,6 +55,7 @@ type mover struct {
 	sparse bool // the layer stands on nothing, or will: holes need no mark
 	keep   bool // what was copied is marked, for whoever has to begin again
 	pace   Pace
+	piece  int64 // how much is moved at once; 0: copyPiece
 	done   []span
 	copied int64 // since the last commit
 }
@@ -67,6 +69,16 @@ type mover struct {
 // Blocks that the layer has are skipped, so a Fill that was interrupted can be
 // called again. There must be one at a time for a layer.
 func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
+	for _, from := range below.layers {
+		if err := from.Failed(); err != nil { // see Sink
+			return err
+		}
+	}
+	for _, from := range below.layers {
+		if err := from.Failed(); err != nil {
+			return err
+		}
+	}
 	m := &mover{into: l, pace: pace, sparse: below.grounded, keep: true}
 	none := func(int64) int64 { return 0 }
 	return m.run(ctx, l.Size(), none, func(off, n int64) error { return m.fillPiece(below, off, n) })
@@ -77,7 +89,7 @@ func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
 func (m *mover) run(ctx context.Context, size int64, skip func(off int64) int64, move func(off, n int64) error) error {
 	for off := int64(0); off < size; {
 		skipped, before := skip(off), m.copied
-		n := min(copyPiece, size-off-skipped)
+		n := min(cmp.Or(m.piece, copyPiece), size-off-skipped)
 		if err := move(off+skipped, n); err != nil {
 			return err
 		}
@@ -204,6 +216,9 @@ func (m *mover) commit() error {
 // that below stands on nothing. When Sink has returned nil, everything is durable.
 // It can be interrupted and called again.
 func (l *Layer) Sink(ctx context.Context, below *Layer, grounded bool, pace Pace) error {
+	if err := l.Failed(); err != nil { // what was lost must not look as if it were there
+		return err
+	}
 	if err := below.Grow(l.Size()); err != nil {
 		return err
 	}

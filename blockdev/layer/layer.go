@@ -46,6 +46,7 @@ type Layer struct {
 	stripes stripes
 	syncing oneAtATime
 	failed  atomic.Pointer[error]
+	owes    atomic.Bool // frozen, and not all of it is known to be durable
 }
 
 // Create makes the files of a new layer of size bytes that holds nothing; grounded
@@ -203,6 +204,18 @@ func (l *Layer) flush() (err error) {
 		return l.fail("sync map", err)
 	}
 	return nil
+}
+
+// settle makes a frozen layer durable.
+func (l *Layer) settle() error {
+	if !l.owes.Load() {
+		return nil
+	}
+	err := l.Flush()
+	if err == nil {
+		l.owes.Store(false)
+	}
+	return err
 }
 
 // Fail ends writing to the layer for good, because of cause.

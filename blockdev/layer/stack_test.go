@@ -64,7 +64,9 @@ func (s *stack) chain() *Chain {
 }
 
 // change writes to the top or makes a range zeros.
-func (s *stack) change() {
+func (s *stack) change() { s.changeOn(s.chain()) }
+
+func (s *stack) changeOn(c *Chain) {
 	off := s.r.Int64N(s.size)
 	n := min(s.size-off, 1+s.r.Int64N(5*blockSize))
 	if s.r.IntN(2) == 0 {
@@ -72,13 +74,12 @@ func (s *stack) change() {
 		n = min(n, s.size-off)
 	}
 	p, show := bytes.Repeat([]byte{byte(1 + s.r.IntN(255))}, int(n)), s.shows[len(s.shows)-1]
-	c := s.chain()
 	switch s.r.IntN(4) {
 	case 0:
 		clear(p)
 		require.NoError(s.t, c.zeroAt(off, n))
 	case 1:
-		require.NoError(s.t, c.writeFUA(p, off))
+		require.NoError(s.t, writeFUA(c, p, off))
 	default:
 		require.NoError(s.t, c.writeAt(p, off))
 	}
@@ -265,7 +266,7 @@ func TestFlushCosts(t *testing.T) {
 	}
 	require.Equal(t, 1, count(func() { require.NoError(t, c.writeAt(make([]byte, blockSize), 0)) }))
 	require.Equal(t, 1, count(func() { require.NoError(t, c.top.Flush()) }))
-	require.Equal(t, 2, count(func() { require.NoError(t, c.writeFUA(make([]byte, 512), 512)) }), "a write and its sync")
+	require.Equal(t, 2, count(func() { require.NoError(t, writeFUA(c, make([]byte, 512), 512)) }), "a write and its sync")
 	base := NewChain(s.layers[0], nil)
 	require.Equal(t, 1, count(func() { require.NoError(t, base.readAt(make([]byte, 9*blockSize), 100)) }))
 	require.Equal(t, 1, count(func() { require.NoError(t, base.writeAt(make([]byte, 9*blockSize), 100)) }))
@@ -285,4 +286,13 @@ func TestFlushesAreShared(t *testing.T) {
 	o.done = o.begun.Load() + 1 // as if one had begun and ended while do waits
 	require.NoError(t, o.do(run))
 	require.Equal(t, 3, runs)
+}
+
+// writeFUA is a durable write as a Volume makes it.
+func writeFUA(c *Chain, p []byte, off int64) error {
+	durable, err := c.writeFUA(p, off)
+	if err != nil || durable {
+		return err
+	}
+	return c.Flush()
 }

@@ -122,20 +122,26 @@ func (v *Volume) do(ctx context.Context, c blockdev.Change) error {
 }
 
 func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
-	put := (*Chain).writeAt
-	if c.FUA {
-		put = (*Chain).writeFUA
-	}
-	for p, off := c.Data, c.Off; ; {
+	durable := true
+	for p, off := c.Data, c.Off; len(p) > 0; {
 		part := p[:min(len(p), writePiece)]
-		err := v.writing(ctx, "write", off, int64(len(part)), func(ch *Chain) error { return put(ch, part, off) })
+		err := v.writing(ctx, "write", off, int64(len(part)), func(ch *Chain) error {
+			if !c.FUA {
+				return ch.writeAt(part, off)
+			}
+			done, err := ch.writeFUA(part, off)
+			durable = durable && done
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
-			return nil
-		}
+		p, off = p[len(part):], off+int64(len(part))
 	}
+	if durable {
+		return nil
+	}
+	return v.Flush(ctx) // nobody who quiesces waits for it
 }
 
 func (v *Volume) zero(ctx context.Context, c blockdev.Change) error {
@@ -158,7 +164,16 @@ func (v *Volume) Flush(ctx context.Context) error {
 	if err := v.usable(ctx, "flush"); err != nil {
 		return err
 	}
-	return v.reading(func(c *Chain) error { return c.top.Flush() })
+	return v.reading((*Chain).Flush)
+}
+
+// Settle makes durable what had been written when the top was put over it, without
+// what came since.
+func (v *Volume) Settle(ctx context.Context) error {
+	if err := v.usable(ctx, "flush"); err != nil {
+		return err
+	}
+	return v.reading((*Chain).settle)
 }
 
 // read reads all of p.
