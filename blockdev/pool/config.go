@@ -26,6 +26,7 @@ type Config struct {
 	Rand io.Reader
 	// FS replaces the folder Dir, for tests. It is not locked.
 	FS vfs.FS
-
-	settleLimit int64 // replaces the constant, for tests
+	// MergeRate bounds the copying that gives space back after a delete, in
+	// bytes a second; default 256 MiB. Negative means no limit.
+	MergeRate int64
 }

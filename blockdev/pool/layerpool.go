@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -35,9 +36,7 @@ type LayerPool struct {
 	tasks sync.WaitGroup // the merger, hydrations, retired chains
 
 	structure sync.Mutex
-	rotations map[string]int // of the volume's top on a layer, by the layer
-
-	settleLimit int64
+	mergeRate int64 // bytes a second
 
 	mu         sync.Mutex
 	tree       tree
@@ -89,12 +88,9 @@ func newLayerPool(cfg Config) *LayerPool {
 		name: cfg.Name, fs: cfg.FS, meta: cfg.Meta, log: cfg.Logger, now: cfg.Time, rand: cfg.Rand,
 		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
-		rotations: map[string]int{}, settleLimit: cfg.settleLimit,
+		mergeRate: cmp.Or(cfg.MergeRate, mergeRate),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
-	if p.settleLimit == 0 {
-		p.settleLimit = settleLimit
-	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -184,7 +180,7 @@ func (p *LayerPool) closeVolumes() error {
 			continue
 		}
 		v.live.Close()
-		if err := v.live.Chain().Top().Flush(); err != nil {
+		if err := v.live.Chain().Flush(); err != nil {
 			failed = errors.Join(failed, err)
 			p.log.Error("volume could not be made durable", "volume", v.rec.ID, "name", v.rec.Name, "err", err)
 		}
@@ -228,9 +224,6 @@ func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error
 func (p *LayerPool) discard(gone, grounded []string) {
 	if len(gone)+len(grounded) == 0 {
 		return
-	}
-	for _, id := range gone {
-		delete(p.rotations, id)
 	}
 	p.mu.Lock()
 	p.discarding++

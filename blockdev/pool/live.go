@@ -78,11 +78,16 @@ func (p *LayerPool) openVolume(v *volume) error {
 
 // newChain is the chain of nodes that are held, the top first.
 func newChain(nodes []*node) *layer.Chain {
-	below := make([]*layer.Layer, len(nodes)-1)
-	for i, n := range nodes[1:] {
+	return layer.NewChain(nodes[0].live, viewOf(nodes[1:]))
+}
+
+// viewOf is what shows through nodes that are held, down to the ground.
+func viewOf(nodes []*node) *layer.View {
+	below := make([]*layer.Layer, len(nodes))
+	for i, n := range nodes {
 		below[i] = n.live
 	}
-	return layer.NewChain(nodes[0].live, layer.NewView(below, true))
+	return layer.NewView(below, true)
 }
 
 // hold opens layers and keeps them open until drop. structure is held, so no two
@@ -193,13 +198,16 @@ func (p *LayerPool) rechain(volumes []*volume) {
 }
 
 // exchange puts a volume that is quiesced on nodes, all of which are open.
-func (p *LayerPool) exchange(v *volume, nodes []*node) {
+func (p *LayerPool) exchange(v *volume, nodes []*node) { p.exchangeFor(v, nodes, newChain(nodes)) }
+
+// exchangeFor puts it on a chain of nodes.
+func (p *LayerPool) exchangeFor(v *volume, nodes []*node, chain *layer.Chain) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, n := range nodes {
 		n.users++
 	}
-	p.retireLocked(v.live.Swap(newChain(nodes)), v.held)
+	p.retireLocked(v.live.Swap(chain), v.held)
 	v.held = nodes
 }
 

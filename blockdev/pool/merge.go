@@ -35,7 +35,8 @@ const (
 	// retryMerges is how long a merge that failed waits before it is tried
 	// again, if the tree does not change before.
 	retryMerges = 30 * time.Second
-	// mergeRate leaves the disk to those who wait for it. Bytes a second.
+	// mergeRate is Config.MergeRate if that is 0: it leaves the disk to those who
+	// wait for it. Bytes a second.
 	mergeRate = 256 << 20
 )
 
@@ -94,7 +95,7 @@ func (p *LayerPool) endMerge(m *merging, err error) {
 	defer p.mu.Unlock()
 	p.merge = nil
 	close(m.ended)
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errGone) {
+	if err != nil && !errors.Is(err, context.Canceled) && !blockdev.Is(err, blockdev.KindNotFound) {
 		p.stuck[m.parent.rec.ID] = struct{}{}
 		p.log.Warn("layers could not be merged", "pool", p.name, "layer", m.parent.rec.ID, "into", m.child.rec.ID, "err", err)
 	}
@@ -135,7 +136,7 @@ func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 // up brings what the parent has into the child.
 func (p *LayerPool) up(ctx context.Context, m *merging) error {
 	below := layer.NewView([]*layer.Layer{m.parent.live}, m.parent.rec.Parent == "")
-	if err := m.child.live.Fill(ctx, below, newPace(0, mergeRate, nil)); err != nil {
+	if err := m.child.live.Fill(ctx, below, newPace(0, p.mergeRate, nil)); err != nil {
 		return err
 	}
 	return p.replace(ctx, m, m.parent)
@@ -143,7 +144,7 @@ func (p *LayerPool) up(ctx context.Context, m *merging) error {
 
 // down brings what the child, which is frozen, has into the parent.
 func (p *LayerPool) down(ctx context.Context, m *merging) error {
-	if err := m.child.live.Sink(ctx, m.parent.live, m.parent.rec.Parent == "", newPace(0, mergeRate, nil)); err != nil {
+	if err := m.child.live.Sink(ctx, m.parent.live, m.parent.rec.Parent == "", newPace(0, p.mergeRate, nil)); err != nil {
 		return err
 	}
 	return p.replace(ctx, m, m.child)
@@ -183,8 +184,7 @@ func (p *LayerPool) stillPair(m *merging) bool {
 		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
 }
 
-// direction chooses how the pair is merged. A volume's top can go down only while
-// the volume is quiesced, so a large one is frozen first, and goes down as others do.
+// direction chooses how the pair is merged: what is less is copied.
 func (p *LayerPool) direction(m *merging) (func(context.Context, *merging) error, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,8 +200,6 @@ func (p *LayerPool) direction(m *merging) (func(context.Context, *merging) error
 		return p.up, nil
 	case m.child.top == "":
 		return p.down, nil
-	case above > p.settleLimit:
-		return p.rotate, nil
 	}
 	return p.settle, nil
 }

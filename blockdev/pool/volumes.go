@@ -297,6 +297,7 @@ func (p *LayerPool) change(ctx context.Context, v *volume, r volumeRecord) error
 	if r.Size > v.rec.Size {
 		pl.addLayer(r.Top, pl.layer(r.Top).Parent, r.Size)
 		if v.live != nil {
+			p.unsink(v, v.live.Chain())
 			if err := v.live.Chain().Top().Grow(r.Size); err != nil {
 				return err
 			}

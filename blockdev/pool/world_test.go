@@ -67,9 +67,9 @@ func (s *seeded) Read(p []byte) (int, error) {
 func (w *world) start() {
 	var seed [32]byte
 	seed[0], seed[1] = byte(w.r.Uint32()), byte(w.r.Uint32())
-	p, err := pool.Open(context.Background(), pool.SettleLimit(pool.Config{
+	p, err := pool.Open(context.Background(), pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
-	}, 32<<10))
+	})
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}
 }
