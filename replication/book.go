@@ -15,13 +15,14 @@ type book struct {
 	mu       sync.RWMutex
 	pairs    shelf[*pair]
 	groups   shelf[Group]
-	ties     shelf[GroupRelationship]
+	ties     shelf[*tie]
 	requests map[string]request
 	of       index[VolumeRef]     // pairs of a volume
 	to       map[VolumeRef]string // the pair that a volume is the target of
 	memberOf index[VolumeRef]     // groups of a volume
 	tiedBy   index[string]        // group relationships of a group
 	told     told
+	loose    map[*tie]bool // to be settled before mu is given back
 }
 
 // pair is one relationship at run time.
@@ -34,6 +35,7 @@ type pair struct {
 
 	rec     pairRecord // guarded by book.mu
 	percent uint16     // guarded by book.mu; of the copy that runs
+	tie     *tie       // guarded by book.mu; what it is counted in; nil: nothing
 
 	early atomic.Bool // a host has written to the target
 	live  live        // guarded by itself
@@ -43,9 +45,10 @@ func newPair(r pairRecord) *pair { return &pair{id: r.ID, rec: r} }
 
 func newBook(e *events) *book {
 	return &book{
-		pairs: newShelf[*pair](), groups: newShelf[Group](), ties: newShelf[GroupRelationship](),
+		pairs: newShelf[*pair](), groups: newShelf[Group](), ties: newShelf[*tie](),
 		requests: map[string]request{}, of: index[VolumeRef]{}, to: map[VolumeRef]string{},
 		memberOf: index[VolumeRef]{}, tiedBy: index[string]{}, told: newTold(e),
+		loose: map[*tie]bool{},
 	}
 }
 
@@ -72,6 +75,7 @@ func (b *book) change(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f()
+	b.settleAllLocked()
 }
 
 // setPercent notes how far the copy of a pair is, and says whether that is news.
@@ -82,12 +86,23 @@ func (b *book) setPercent(id string, percent uint16) bool {
 	if p == nil || p.percent == percent {
 		return false
 	}
-	before := p.showLocked().Relationship
-	p.percent = percent
-	b.tellPercentLocked(before, p.showLocked().Relationship)
+	b.alterLocked(p, func() { p.percent = percent })
+	if p.tie != nil {
+		b.tellTieLocked(p.tie.rec.ID)
+	}
 	return true
 }
 
+// alterLocked changes a pair, what is counted of it, and tells of the pair.
+func (b *book) alterLocked(p *pair, f func()) {
+	before := p.showLocked()
+	f()
+	after := p.showLocked()
+	b.recountLocked(p, &before.Relationship, &after.Relationship)
+	b.tellPairLocked(&before.Relationship, &after.Relationship)
+}
+
+// addPairLocked enters a pair; its group relationship is put afterwards.
 func (b *book) addPairLocked(p *pair) {
 	b.pairs.put(p.rec.ID, p)
 	b.to[p.rec.Target] = p.rec.ID
@@ -99,6 +114,7 @@ func (b *book) dropPairLocked(id string) {
 	if p == nil {
 		return
 	}
+	b.untieLocked(p)
 	b.pairs.drop(id)
 	delete(b.to, p.rec.Target)
 	b.of.drop(id, p.rec.Source, p.rec.Target)
@@ -113,19 +129,6 @@ func (b *book) putGroupLocked(g Group) {
 func (b *book) dropGroupLocked(id string) {
 	b.memberOf.drop(id, b.groups.byID[id].Members...)
 	b.groups.drop(id)
-}
-
-func (b *book) putTieLocked(t GroupRelationship) {
-	old := b.ties.byID[t.ID]
-	b.tiedBy.drop(t.ID, old.Source, old.Target)
-	b.ties.put(t.ID, t)
-	b.tiedBy.add(t.ID, t.Source, t.Target)
-}
-
-func (b *book) dropTieLocked(id string) {
-	t := b.ties.byID[id]
-	b.ties.drop(id)
-	b.tiedBy.drop(id, t.Source, t.Target)
 }
 
 // pair finds a relationship's run-time part; nil if there is none.
@@ -212,21 +215,13 @@ func (b *book) listLocked(ids []string) []pairRecord {
 	return l
 }
 
-// group, tie and request find one record.
+// group and request find one record.
 func (b *book) group(id string) (Group, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	g, ok := b.groups.byID[id]
 	g.Members = slices.Clone(g.Members)
 	return g, ok
-}
-
-func (b *book) tie(id string) (GroupRelationship, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	t, ok := b.ties.byID[id]
-	t.Pairs = slices.Clone(t.Pairs)
-	return t, ok
 }
 
 func (b *book) request(id string) (request, bool) {
@@ -252,7 +247,7 @@ func (b *book) tieNamed(name string) bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for _, t := range b.ties.byID {
-		if strings.EqualFold(t.Name, name) {
+		if strings.EqualFold(t.rec.Name, name) {
 			return true
 		}
 	}

@@ -132,9 +132,8 @@ func (w *world) agrees(l *ledger) {
 		defer l.mu.Unlock()
 		require.Equal(w.t, shown, l.objects)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	require.NoError(w.t, errors.Join(l.errs...))
+	require.NoError(w.t, errorsOf(l))
+	require.Empty(w.t, w.svc.book.wrongTies())
 }
 
 // waitFor polls a condition; a while is for broken code only.
@@ -166,7 +165,7 @@ func (l *ledger) restart(w *world) {
 		l.forgetPercent(w.t, "relationship "+id, textOf(p.rec.Relationship))
 	}
 	for id, t := range b.ties.byID {
-		l.forgetPercent(w.t, "group_relationship "+id, textOf(b.sumTieLocked(t).shown))
+		l.forgetPercent(w.t, "group_relationship "+id, textOf(t.show()))
 	}
 	l.number = 0
 	l.mu.Unlock()
@@ -434,6 +433,11 @@ type careless struct {
 }
 
 func (c *careless) act() {
+	defer func() {
+		if wrong := c.w.svc.book.wrongTies(); len(wrong) > 0 {
+			c.w.t.Error(wrong)
+		}
+	}()
 	ctx, s := context.Background(), c.w.svc
 	typ := []pairstate.SyncType{pairstate.Mirror, pairstate.Snapshot, pairstate.Clone}[c.rnd.IntN(3)]
 	wait := Wait{State: []pairstate.CopyState{0, pairstate.Synchronized, pairstate.Inactive}[c.rnd.IntN(3)], For: time.Millisecond}

@@ -7,20 +7,11 @@ import "slices"
 type told struct {
 	events *events
 	groups map[string]Group
-	ties   map[string]toldTie
-	// scratch is what the pairs of a group are summed up in, kept because large
-	// groups are summed up often.
-	scratch []pairRecord
-}
-
-// toldTie is a group relationship as the last event showed it.
-type toldTie struct {
-	shown GroupRelationship
-	sum   int // of the percentages of its pairs
+	ties   map[string]GroupRelationship
 }
 
 func newTold(e *events) told {
-	return told{events: e, groups: map[string]Group{}, ties: map[string]toldTie{}}
+	return told{events: e, groups: map[string]Group{}, ties: map[string]GroupRelationship{}}
 }
 
 // rememberLocked takes what is in the book for known: it was told of by an earlier
@@ -33,7 +24,7 @@ func (b *book) rememberLocked() {
 		b.told.groups[id] = g
 	}
 	for id, t := range b.ties.byID {
-		b.told.ties[id] = b.sumTieLocked(t)
+		b.told.ties[id] = t.show()
 	}
 }
 
@@ -53,25 +44,26 @@ func (b *book) tellGonePairLocked(id string) {
 	}
 }
 
-// tellPair tells of a pair that changed, if it did so in what is shown.
-func (b *book) tellPair(before, after Relationship) {
-	if b.told.events.on() && before != after {
-		b.told.events.add(Event{Relationship: Change[Relationship]{&before, &after}})
+// tellPairLocked tells of a pair that changed, if it did so in what is shown.
+func (b *book) tellPairLocked(before, after *Relationship) {
+	if b.told.events.on() && *before != *after {
+		was, is := *before, *after
+		b.told.events.add(Event{Relationship: Change[Relationship]{&was, &is}})
 	}
 }
 
 // showPairsLocked takes over records that have been stored.
 func (b *book) showPairsLocked(recs []pairRecord) {
 	ties := map[string]bool{}
-	for _, r := range recs {
-		p := b.pairs.byID[r.ID]
+	for i := range recs {
+		p := b.pairs.byID[recs[i].ID]
 		if p == nil {
 			continue
 		}
-		before := p.showLocked().Relationship
-		p.showNewLocked(r)
-		b.tellPair(before, p.showLocked().Relationship)
-		ties[r.Group] = true
+		b.alterLocked(p, func() { p.showNewLocked(recs[i]) })
+		if p.tie != nil {
+			ties[p.tie.rec.ID] = true
+		}
 	}
 	for id := range ties {
 		b.tellTieLocked(id)
@@ -114,56 +106,36 @@ func (b *book) tellTieLocked(id string) {
 	if !b.told.events.on() {
 		return
 	}
-	var c Change[GroupRelationship]
-	if old, was := b.told.ties[id]; was {
-		c.Before = copyTie(old.shown)
-	}
-	delete(b.told.ties, id)
-	if t, is := b.ties.byID[id]; is {
-		now := b.sumTieLocked(t)
+	b.settleAllLocked()
+	old, was := b.told.ties[id]
+	var now GroupRelationship
+	t := b.ties.byID[id]
+	if t == nil {
+		delete(b.told.ties, id)
+	} else if now = t.show(); !was || !sameTie(&old, &now) {
 		b.told.ties[id] = now
-		c.After = copyTie(now.shown)
+	} else {
+		return
 	}
-	if c.Kind() != Unchanged && (c.Kind() != Modified || !sameTie(c.Before, c.After)) {
+	if c := (Change[GroupRelationship]{copyIf(was, old), copyIf(t != nil, now)}); c.Kind() != Unchanged {
 		b.told.events.add(Event{GroupRelationship: c})
 	}
 }
 
-// sumTieLocked is a group relationship as it is shown now.
-func (b *book) sumTieLocked(t GroupRelationship) toldTie {
-	recs, sum := b.told.scratch[:0], 0
-	for _, id := range t.Pairs {
-		if p := b.pairs.byID[id]; p != nil {
-			recs = append(recs, p.showLocked())
-			sum += int(recs[len(recs)-1].Percent)
-		}
+func copyIf(there bool, t GroupRelationship) *GroupRelationship {
+	if !there {
+		return nil
 	}
-	b.told.scratch = recs
-	return toldTie{shown: sumOf(t, recs), sum: sum}
-}
-
-func copyTie(t GroupRelationship) *GroupRelationship {
-	t.Pairs = slices.Clone(t.Pairs)
-	return &t
+	return new(t)
 }
 
 func sameTie(a, b *GroupRelationship) bool {
-	return a.Name == b.Name && a.Source == b.Source && a.Target == b.Target && slices.Equal(a.Pairs, b.Pairs) &&
+	return a.Name == b.Name && a.Source == b.Source && a.Target == b.Target && sameList(a.Pairs, b.Pairs) &&
 		a.Type == b.Type && a.Mode == b.Mode && a.Consistency == b.Consistency && a.State == b.State && a.Percent == b.Percent &&
 		a.WhenActivated.Equal(b.WhenActivated) && a.WhenSynchronized.Equal(b.WhenSynchronized)
 }
 
-// tellPercentLocked tells that the copy of a pair moved, and of its group
-// relationship, whose percentage is summed up anew only when it moves too.
-func (b *book) tellPercentLocked(before, after Relationship) {
-	b.tellPair(before, after)
-	t, ok := b.told.ties[after.Group]
-	if !ok {
-		return
-	}
-	t.sum += int(after.Percent) - int(before.Percent)
-	b.told.ties[after.Group] = t
-	if n := len(t.shown.Pairs); n > 0 && t.sum/n != int(t.shown.Percent) {
-		b.tellTieLocked(after.Group)
-	}
+// sameList compares lists that are mostly one and the same.
+func sameList(a, b []string) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
 }

@@ -2,11 +2,9 @@ package replication
 
 import (
 	"context"
-	"time"
 
 	"twinlun/blockdev/pool"
 	"twinlun/replication/job"
-	"twinlun/replication/pairstate"
 )
 
 // Relationship is one relationship; KindInvalid if there is none.
@@ -67,7 +65,7 @@ func relationships(recs []pairRecord) []Relationship {
 
 // GroupRelationship is one group relationship; KindInvalid if there is none.
 func (s *Service) GroupRelationship(_ context.Context, id string) (GroupRelationship, error) {
-	t, ok := s.tie(id)
+	t, ok := s.book.shownTie(id)
 	if !ok {
 		return t, gone(id)
 	}
@@ -77,69 +75,16 @@ func (s *Service) GroupRelationship(_ context.Context, id string) (GroupRelation
 // EachGroupRelationship calls f for the group relationships in the order of their
 // IDs; see EachRelationship.
 func (s *Service) EachGroupRelationship(ctx context.Context, f func(GroupRelationship) error) error {
-	return each(ctx, inOrder(s.book, &s.book.ties), s.tie, f)
+	return each(ctx, inOrder(s.book, &s.book.ties), s.book.shownTie, f)
 }
 
 // GroupRelationshipsOf lists those that have a group as source or target, by ID.
 func (s *Service) GroupRelationshipsOf(ctx context.Context, group string) (l []GroupRelationship, err error) {
-	err = each(ctx, s.book.tiesOf(group), s.tie, func(t GroupRelationship) error {
+	err = each(ctx, s.book.tiesOf(group), s.book.shownTie, func(t GroupRelationship) error {
 		l = append(l, t)
 		return nil
 	})
 	return l, err
-}
-
-// tie is one group relationship with what it has of its pairs.
-func (s *Service) tie(id string) (GroupRelationship, bool) {
-	t, ok := s.book.tie(id)
-	return s.sum(t), ok
-}
-
-// sum fills in what a group relationship has of its pairs.
-func (s *Service) sum(t GroupRelationship) GroupRelationship {
-	return sumOf(t, s.book.recordsBy(t.Pairs))
-}
-
-func sumOf(t GroupRelationship, recs []pairRecord) GroupRelationship {
-	if len(recs) == 0 {
-		return t
-	}
-	t.State, t.WhenSynchronized = recs[0].State, recs[0].WhenSynchronized
-	percent := 0
-	for _, r := range recs {
-		percent += int(r.Percent)
-		t.State = blend(t.State, r.State)
-		t.WhenActivated = latest(t.WhenActivated, r.WhenActivated)
-		if !t.WhenSynchronized.IsZero() {
-			t.WhenSynchronized = latest(t.WhenSynchronized, r.WhenSynchronized)
-		}
-		if r.WhenSynchronized.IsZero() {
-			t.WhenSynchronized = time.Time{}
-		}
-	}
-	t.Percent = uint16(percent / len(recs))
-	return t
-}
-
-// blend is the common state of pairs, Mixed where they differ.
-func blend(a, b pairstate.State) pairstate.State {
-	if a.Copy != b.Copy {
-		a.Copy = pairstate.Mixed
-	}
-	if a.Progress != b.Progress {
-		a.Progress = pairstate.Mixing
-	}
-	if a.Requested != b.Requested {
-		a.Requested = pairstate.NotApplicable
-	}
-	return a
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // Pools describes the pools, the default one first.
