@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,17 @@ func (r *repeats) end(e *firstTime, lost bool, now time.Time) {
 	close(e.done)
 }
 
+// forget is called when a lost answer has arrived after all: the next message that is
+// the same is a new one.
+func (r *repeats) forget(e *firstTime) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byKey[e.key] == e {
+		delete(r.byKey, e.key)
+		r.lost = slices.DeleteFunc(r.lost, func(l *firstTime) bool { return l == e })
+	}
+}
+
 // expireLocked forgets lost answers that are too old or too many.
 func (r *repeats) expireLocked(now time.Time) {
 	for len(r.lost) > 0 && (len(r.lost) >= keepLost || !now.Before(r.lost[0].until)) {
@@ -140,7 +152,11 @@ func (s *Server) answerAgain(ctx context.Context, rq *request, first *firstTime)
 	if first.data == nil {
 		return wsman.EncodingLimit(unreportable, "this message was carried out before; its answer is not there any more")
 	}
-	s.send(rq.out, first.status, first.contentType, first.data)
+	out := &recorder{ResponseWriter: rq.out, client: rq.http.Context()}
+	s.send(out, first.status, first.contentType, first.data)
+	if !out.lost {
+		s.repeats.forget(first)
+	}
 	return nil
 }
 

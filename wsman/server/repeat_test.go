@@ -62,10 +62,10 @@ func TestMessageThatComesAgainMeanwhile(t *testing.T) {
 	eventually(t, func() bool { return l.repeats.count() == 0 }, "nothing is kept")
 }
 
-// Who lost the connection and sends again gets the answer that it missed: the work
-// went on to its end. Who got its answer may send the same again.
-func TestMessageWhoseAnswerWasLost(t *testing.T) {
-	w := newWorld(t).withService(nil, nil)
+// lostOnce is a service that says how often it was called. hungUp is a client that
+// hangs up during the first call.
+func lostOnce(t *testing.T) (w *world, hungUp context.Context) {
+	w = newWorld(t).withService(nil, nil)
 	client, hangUp := context.WithCancel(t.Context())
 	calls := uint64(0)
 	w.broker.invoke = func(ctx context.Context, _ *cim.Call) (*cim.Reply, error) {
@@ -74,16 +74,34 @@ func TestMessageWhoseAnswerWasLost(t *testing.T) {
 		hangUp()
 		return &cim.Reply{Return: calls}, ctx.Err()
 	}
+	return w, client
+}
+
+// Who lost the connection and sends again gets the answer that it missed: the work
+// went on to its end. Who got its answer may send the same again.
+func TestMessageWhoseAnswerWasLost(t *testing.T) {
+	w, hungUp := lostOnce(t)
 	text := invoke(serviceURI, "Ping", "").windows()
-	w.serve(t, httpRequest(text).WithContext(client))
-	for range 2 {
-		require.Contains(t, w.ok(t, text).text, "ReturnValue>1<")
+	for range 3 {
+		w.serve(t, httpRequest(text).WithContext(hungUp))
 	}
-	require.Equal(t, uint64(1), calls)
+	require.Contains(t, w.ok(t, text).text, "ReturnValue>1<", "it was lost three times")
 	require.Len(t, w.audits.lines(t), 1)
+	require.Zero(t, w.repeats.count())
+	require.Empty(t, w.repeats.lost)
+	require.Contains(t, w.ok(t, text).text, "ReturnValue>2<", "told, so this is a new one")
+	require.Contains(t, w.ok(t, text).text, "ReturnValue>3<", "answered at once")
+	require.Zero(t, w.repeats.count())
+}
+
+// Nobody waits for ever for who has lost an answer.
+func TestLostAnswerIsForgotten(t *testing.T) {
+	w, hungUp := lostOnce(t)
+	text := invoke(serviceURI, "Ping", "").windows()
+	w.serve(t, httpRequest(text).WithContext(hungUp))
+	require.Equal(t, 1, w.repeats.count())
 	w.clock.add(keepLostFor)
-	require.Contains(t, w.ok(t, text).text, "ReturnValue>2<", "forgotten")
-	require.Contains(t, w.ok(t, text).text, "ReturnValue>3<", "answered")
+	require.Contains(t, w.ok(t, text).text, "ReturnValue>2<")
 	require.Zero(t, w.repeats.count())
 }
 
