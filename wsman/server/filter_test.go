@@ -416,6 +416,19 @@ func TestIncludeResultProperty(t *testing.T) {
 	require.Empty(t, shown(items[0]))
 }
 
+// An enumeration keeps the names of properties as long as it lives: they are bounded.
+func TestIncludeResultPropertyIsBounded(t *testing.T) {
+	w := newWorld(t).withPairs()
+	ask := func(name string, n int) string {
+		return enumerate(wsman.AllClassesURI, association("AssociatedInstances",
+			strings.Repeat(`<b:IncludeResultProperty>`+name+`</b:IncludeResultProperty>`, n))).windows()
+	}
+	w.ok(t, ask("Size", maxResultProperties))
+	w.fails(t, ask("Size", maxResultProperties+1), "n:CannotProcessFilter")
+	w.ok(t, ask(strings.Repeat("x", maxResultPropertyName), 1))
+	w.fails(t, ask(strings.Repeat("x", maxResultPropertyName+1), 1), "n:CannotProcessFilter")
+}
+
 // What the select list leaves out stays out when a superclass stands for it.
 func TestAsBaseKeepsWhatIsHidden(t *testing.T) {
 	b := newFakeBroker()

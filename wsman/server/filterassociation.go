@@ -109,14 +109,20 @@ func (r *associationReader) read(e *soap.Element) (err error) {
 	return err
 }
 
-// maxResultProperties bounds a list of properties.
-const maxResultProperties = 1000
+// Bounds of a list of properties, which an enumeration keeps until it ends.
+const (
+	maxResultProperties   = 256
+	maxResultPropertyName = 256 // bytes
+)
 
 func (r *associationReader) readProperty(e *soap.Element) error {
-	if len(r.q.Properties) == maxResultProperties {
+	name := soap.Text(e)
+	switch {
+	case len(r.q.Properties) == maxResultProperties:
 		return wsman.CannotProcessFilter("there are more than %d b:IncludeResultProperty", maxResultProperties)
-	}
-	if name := soap.Text(e); name != "" {
+	case len(name) > maxResultPropertyName:
+		return wsman.CannotProcessFilter("b:IncludeResultProperty has more than %d bytes, which no property's name has", maxResultPropertyName)
+	case name != "":
 		r.q.Properties = append(r.q.Properties, strings.Clone(name))
 	}
 	return nil
