@@ -78,3 +78,33 @@ func TestIdentifyTellsOfCIMErrors(t *testing.T) {
 	require.NotNil(t, soap.Child(m.Body, wsman.NSBinding, "Capability_FaultIncludesCIMError"))
 	require.Equal(t, 1, strings.Count(m.text, "ProtocolVersion>http"))
 }
+
+// Indications are sent as what they are; a mode that asks for less is refused, not
+// ignored.
+func TestPolymorphismOfSubscriptions(t *testing.T) {
+	w := newEventWorld(t)
+	mode := func(m string) string { return windowsSubscribe("<b:PolymorphismMode>" + m + "</b:PolymorphismMode>") }
+	w.subscribe(t, mode(wsman.PolymorphismInclude))
+	for _, m := range []string{wsman.PolymorphismExclude, wsman.PolymorphismNone, "Some"} {
+		require.Contains(t, w.fails(t, mode(m), "b:PolymorphismModeNotSupported").reason(), m)
+	}
+}
+
+// A key that is a reference is a selector with an endpoint reference in it; omicli
+// writes the instance itself, in an element with the name of the key.
+func TestReferenceKeysInSelectors(t *testing.T) {
+	w := newWorld(t).withVolumes(3)
+	for _, target := range []int{1, 2} {
+		w.broker.put("T_Pair", "Source", w.broker.instances[0].Path, "Target", w.broker.instances[target].Path, "State", target)
+	}
+	epr := func(name, id string) string {
+		return `<w:Selector Name="` + name + `"><a:EndpointReference>` + refTo(id) + `</a:EndpointReference></w:Selector>`
+	}
+	instance := func(name, id string) string {
+		return `<w:` + name + ` xmlns:v="` + volumeURI + `" xmlns:xsi="` + wsman.NSXSI + `" xsi:type="v:T_Volume_Type"><v:SystemName>host</v:SystemName><v:DeviceID>` + id + `</v:DeviceID></w:` + name + `>`
+	}
+	for _, write := range []func(name, id string) string{epr, instance} {
+		m := message{action: wsman.ActionGet, uri: wsman.ClassPrefix + "T_Pair", headers: `<w:SelectorSet>` + write("Source", "V0") + write("Target", "V2") + `</w:SelectorSet>`}
+		require.Equal(t, "2", soap.ChildText(w.ok(t, m.windows()).Body, "", "State"))
+	}
+}

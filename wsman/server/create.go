@@ -9,7 +9,7 @@ import (
 	"twinlun/wsman/wscim"
 )
 
-// handleCreate makes an instance (DSP0226 section 7.5). The body is the instance; what
+// handleCreate makes an instance (DSP0226 section 7.6). The body is the instance; what
 // is NULL in it counts as not given, for clients send all that they do not set as NULL.
 // Keys may stand in the selectors too, as winrm puts them. The answer names the new
 // instance.

@@ -6,7 +6,7 @@ import (
 	"twinlun/wsman"
 )
 
-// handleDelete deletes an instance (DSP0226 section 7.6). Its keys are needed, also
+// handleDelete deletes an instance (DSP0226 section 7.5). Its keys are needed, also
 // where there is only one: what is gone by mistake does not come back.
 func (s *Server) handleDelete(ctx context.Context, rq *request) (*answer, error) {
 	f, err := readFragment(rq)

@@ -40,7 +40,10 @@ func (s *Server) readSubscribe(rq *request) (*eventing.Request, error) {
 		return nil, err
 	}
 	r.Namespace, r.Prefix = rq.ns, rq.resource.Prefix
+	mode := soap.ChildText(rq.msg.Body, wsman.NSBinding, "PolymorphismMode")
 	switch {
+	case mode != "" && mode != wsman.PolymorphismInclude:
+		return nil, wsman.PolymorphismUnsupported("the polymorphism mode %.100q is not served for subscriptions", mode)
 	case rq.resource.Kind == wsman.KindSchema:
 		return nil, wsman.SourceUnableToProcess("classes are no source of events")
 	case r.Query.Text != "":

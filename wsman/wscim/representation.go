@@ -136,7 +136,7 @@ func WriteRepresentation(w *soap.Writer, prefix string, c *cim.Class, values []c
 }
 
 // WriteResourceCreated writes the answer to Create: the name of the new instance, with
-// the parts of an endpoint reference right in the element (DSP0226 section 7.5).
+// the parts of an endpoint reference right in the element (DSP0226 section 7.6).
 func WriteResourceCreated(w *soap.Writer, prefix string, p *cim.Path) {
 	w.Start("x", resourceCreated)
 	soap.WriteEPRContent(w, PathToEPR(p, prefix))
