@@ -180,10 +180,10 @@ func (s *Server) logFault(rq *request, row action, f *wsman.Fault, err error) {
 	if cause == nil {
 		cause = err
 	}
-	log := s.config.Logger.Info
+	log, most := s.config.Logger.Info, maxLogged
 	if f.Internal() {
-		log = s.config.Logger.Error
+		log, most = s.config.Logger.Error, maxCause
 	}
-	log("wsman: fault", "action", row.name, "fault", resultOf(f), "reason", f.Error(), "cause", cause,
+	log("wsman: fault", "action", row.name, "fault", resultOf(f), "reason", clip(f.Error(), maxLogged), "cause", clip(cause.Error(), most),
 		"user", rq.who.Name, "remote", rq.http.RemoteAddr, "message", rq.relatesTo())
 }

@@ -5,8 +5,12 @@ import (
 	"twinlun/wsman"
 )
 
-// maxObjects bounds the objects in one line of the audit.
-const maxObjects = 64
+// What a line of a log has at most of what clients send: they shall not fill the disk.
+const (
+	maxObjects = 64   // in one line of the audit
+	maxLogged  = 1024 // bytes of a text
+	maxCause   = 16 << 10
+)
 
 // audit writes the line about a request that may have changed something: who,
 // from where, what, on which objects, with which result.
@@ -23,8 +27,16 @@ func (s *Server) audit(rq *request, row action, a *answer, err error) {
 	}
 	named, _ := wsman.ParseAction(rq.msg.Action)
 	s.config.AuditLog.Info("audit", "user", rq.who.Name, "remote", rq.who.Remote, "action", row.name,
-		"class", rq.resource.Class, "method", named.Method, "objects", rq.objects,
-		"result", result, "reason", reason, "message", rq.relatesTo(), "duration", s.config.Time().Sub(rq.start))
+		"class", rq.resource.Class, "method", named.Method, "objects", clipped(rq.objects),
+		"result", result, "reason", clip(reason, maxLogged), "message", rq.relatesTo(), "duration", s.config.Time().Sub(rq.start))
+}
+
+// clipped is a list of texts as they go into a log.
+func clipped(list []string) []string {
+	for i, text := range list {
+		list[i] = clip(text, maxLogged)
+	}
+	return list
 }
 
 // objectsOf lists the object of a call and those that its arguments refer to.

@@ -250,6 +250,22 @@ func TestAuditListIsBounded(t *testing.T) {
 	require.Len(t, list, maxObjects)
 }
 
+// A client cannot fill the disk with what it sends: lines of logs are short, and one
+// line each whatever is in them.
+func TestLoggedTextsAreBounded(t *testing.T) {
+	w := newWorld(t).withVolumes(1)
+	long := "line\nline" + strings.Repeat("x", 100<<10)
+	keys := [][2]string{{"SystemName", "host"}, {"DeviceID", long}}
+	w.fails(t, message{action: wsman.ActionDelete, uri: volumeURI, selectors: keys}.windows(), "a:DestinationUnreachable")
+	refs := strings.Repeat(`<p:SourceElements>`+refTo(long)+`</p:SourceElements>`, 4)
+	w.withService(nil, cim.Errorf(cim.StatusFailed, "%s", long))
+	w.fails(t, invoke(serviceURI, "Replicate", refs, [2]string{"Name", "svc"}).windows(), "w:InternalError")
+	require.Len(t, w.audits.lines(t), 2)
+	require.Less(t, w.audits.buf.Len(), 20*maxLogged)
+	require.Len(t, w.log.lines(t), 2)
+	require.Less(t, w.log.buf.Len(), 10*maxLogged+2*maxCause)
+}
+
 // nopWriter is a client that reads nothing.
 type nopWriter struct{ header http.Header }
 
