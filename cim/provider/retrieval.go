@@ -14,7 +14,11 @@ type retrieval struct {
 	ns     string // canonical
 	query  *query.Select
 	yield  cim.Yield
-	given  map[string]bool // paths yielded already; nil: each comes once
+	// given are the paths that looking up has yielded, where what is looked up next
+	// can find them again. All other instances come once, and are not remembered:
+	// there can be many, and a client may take its time.
+	given    map[string]bool
+	scanning bool
 }
 
 // run looks up what the query fixes, and goes through all instances where that does
@@ -24,7 +28,9 @@ func (r *retrieval) run(ctx context.Context) error {
 	if !fixed || len(sets) > maxLookups {
 		return r.scan(ctx)
 	}
-	r.given = map[string]bool{}
+	if len(sets) > 1 {
+		r.given = map[string]bool{}
+	}
 	for _, set := range sets {
 		complete, err := r.lookUp(ctx, set)
 		if err != nil {
@@ -37,21 +43,36 @@ func (r *retrieval) run(ctx context.Context) error {
 	return nil
 }
 
-func (r *retrieval) scan(ctx context.Context) error { return r.entry.enumerate(ctx, r.ns, r.visit) }
+func (r *retrieval) scan(ctx context.Context) error {
+	r.scanning = true
+	return r.entry.enumerate(ctx, r.ns, r.visit)
+}
 
 // visit yields an instance that the query selects, once.
 func (r *retrieval) visit(in *cim.Instance) error {
 	if !r.query.Match(in) {
 		return nil
 	}
-	if r.given != nil {
-		key := in.Path.String()
-		if r.given[key] {
-			return nil
-		}
-		r.given[key] = true
+	if r.repeats(in) {
+		return nil
 	}
 	return r.yield(r.query.Project(in))
+}
+
+// repeats says whether an instance was yielded already, and remembers it where that
+// will be asked.
+func (r *retrieval) repeats(in *cim.Instance) bool {
+	if r.given == nil || r.scanning && len(r.given) == 0 {
+		return false
+	}
+	key := in.Path.String()
+	if r.given[key] {
+		return true
+	}
+	if !r.scanning {
+		r.given[key] = true
+	}
+	return false
 }
 
 // lookUp yields the instances with these keys; complete is false where there may be
