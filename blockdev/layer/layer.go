@@ -124,6 +124,18 @@ func (l *Layer) open(fsys vfs.Files, size int64, grounded bool) (err error) {
 	return l.blocks.load(l.mapFile, l.id)
 }
 
+// Ground closes the map file: the layer stands on nothing from now on, also at the
+// next start. What chains still mark is not kept.
+func (l *Layer) Ground() error {
+	l.syncing.mu.Lock()
+	defer l.syncing.mu.Unlock()
+	f := l.mapFile
+	if l.mapFile = nil; f == nil {
+		return nil
+	}
+	return ioError("close map of layer "+l.id, f.Close())
+}
+
 // Close closes the files without flushing.
 func (l *Layer) Close() error {
 	var err error

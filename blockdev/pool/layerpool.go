@@ -233,7 +233,7 @@ func (p *LayerPool) discard(gone, grounded []string) {
 			p.removeFiles(id)
 		}
 		for _, id := range grounded {
-			p.remove(layer.MapFile(id))
+			p.ground(id)
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -276,6 +276,24 @@ func (p *LayerPool) removeFiles(id string) {
 	if err := layer.Remove(p.fs, id); err != nil {
 		p.log.Warn("layer could not be removed", "pool", p.name, "layer", id, "err", err)
 	}
+}
+
+// ground removes the map of a layer that stands on nothing now.
+func (p *LayerPool) ground(id string) {
+	p.mu.Lock()
+	n := p.tree.nodes[id]
+	open := n != nil && n.live != nil
+	if open {
+		n.users++
+	}
+	p.mu.Unlock()
+	if open {
+		if err := n.live.Ground(); err != nil {
+			p.log.Warn("map could not be closed", "pool", p.name, "layer", id, "err", err)
+		}
+		p.drop([]*node{n})
+	}
+	p.remove(layer.MapFile(id))
 }
 
 func (p *LayerPool) remove(file string) {

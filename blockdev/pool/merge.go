@@ -234,7 +234,7 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 }
 
 // WaitIdle returns when no merge of layers is running or due, except for those that
-// failed and wait, and the files of what was deleted are gone.
+// failed and wait, and the files of what was deleted are gone and not read any more.
 func (p *LayerPool) WaitIdle(ctx context.Context) error {
 	for {
 		idle, bell := p.idle()
@@ -253,7 +253,7 @@ func (p *LayerPool) WaitIdle(ctx context.Context) error {
 func (p *LayerPool) idle() (bool, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	busy := p.merge != nil || p.discarding > 0
+	busy := p.merge != nil || p.discarding > 0 || len(p.draining) > 0
 	for id := range p.tree.due {
 		if _, stuck := p.stuck[id]; !stuck {
 			busy = true
