@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -207,7 +208,7 @@ func failOneCall(t *testing.T, n int) bool {
 	require.NoError(t, err)
 	defer p.Close()
 	a, b := pooltest.Create(t, p, "a", 1<<20), pooltest.Create(t, p, "b", 1<<20)
-	d := pooltest.Open(t, p, a.ID)
+	d, e := pooltest.Open(t, p, a.ID), pooltest.Open(t, p, b.ID)
 	pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
 	calls, failed := 0, false
 	m.SetFault(func(op memfs.Op, _ string) error {
@@ -229,6 +230,15 @@ func failOneCall(t *testing.T, n int) bool {
 		return failed
 	}
 	require.Len(t, list, 2)
+	if errors.Join(d.Flush(ctx), e.Flush(ctx)) != nil { // the call was a sync, which is final until a restart
+		require.True(t, blockdev.Is(err, blockdev.KindIO))
+		require.Error(t, p.Close())
+		p, err = pool.Open(ctx, pool.Config{FS: m, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		defer p.Close()
+		pooltest.Holds(t, pooltest.Open(t, p, a.ID), pooltest.Fill(1, 9000), 0)
+	}
+	require.NoError(t, p.WaitIdle(ctx))
 	names, listErr := m.List()
 	require.NoError(t, listErr)
 	require.Len(t, names, 2, "call %d: %v", n, err)

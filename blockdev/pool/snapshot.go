@@ -3,11 +3,8 @@ package pool
 import (
 	"context"
 	"maps"
-	"math"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -22,15 +19,14 @@ type snapshot struct {
 	sources map[VolumeID]*source
 	targets []volumeRecord // in the order of set
 	fresh   *freshLayers
-	plan    *plan
-	quiet   []*volume // quiesced
+	turn    *plan // gives the sources new tops
+	plan    *plan // makes the targets
 }
 
 // source is a volume that is frozen; several members may have the same.
 type source struct {
 	vol  *volume
 	live *layer.Volume
-	next string // the layer that takes its writes from now on
 }
 
 // Snapshot makes, for each member, a writable volume with the content that its
@@ -44,7 +40,7 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	if err := s.acquire(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.flush(ctx); err != nil {
+	if err := s.flush(ctx, (*layer.Volume).Flush); err != nil { // so that less is left for later
 		return nil, err
 	}
 	if err := p.lockStructure(ctx, opSnapshot); err != nil {
@@ -52,10 +48,6 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	}
 	defer p.structure.Unlock()
 	if err := s.prepare(); err != nil {
-		return nil, err
-	}
-	if err := s.flushUntilShort(ctx); err != nil {
-		s.discard()
 		return nil, err
 	}
 	if err := s.freeze(ctx); err != nil {
@@ -110,37 +102,12 @@ func (s *snapshot) release() {
 	}
 }
 
-const (
-	// shortFlush is how long a flush may take that the writers wait for, if
-	// that can be had with at most maxFlushes before it.
-	shortFlush = 4 * time.Millisecond
-	maxFlushes = 3
-)
-
-// flushUntilShort flushes until little is left for the flush that the writers wait
-// for, or until that gets no less: they write as fast as it can be made durable.
-func (s *snapshot) flushUntilShort(ctx context.Context) error {
-	last := time.Duration(math.MaxInt64)
-	for range maxFlushes {
-		began := s.pool.now()
-		if err := s.flush(ctx); err != nil {
-			return err
-		}
-		took := s.pool.now().Sub(began)
-		if took < shortFlush || took > last/4*3 {
-			return nil
-		}
-		last = took
-	}
-	return nil
-}
-
-// flush flushes all sources at once.
-func (s *snapshot) flush(ctx context.Context) error {
+// flush does it to all sources at once.
+func (s *snapshot) flush(ctx context.Context, do func(*layer.Volume, context.Context) error) error {
 	errs := make(chan error, len(s.sources))
 	var wg sync.WaitGroup
 	for _, src := range s.sources {
-		wg.Go(func() { errs <- src.live.Flush(ctx) })
+		wg.Go(func() { errs <- do(src.live, ctx) })
 	}
 	wg.Wait()
 	close(errs)
@@ -155,7 +122,7 @@ func (s *snapshot) flush(ctx context.Context) error {
 // prepare checks everything, plans the change and makes the new layers' files. On
 // failure nothing is left.
 func (s *snapshot) prepare() error {
-	s.plan = newPlan(&s.pool.tree)
+	s.turn, s.plan = newPlan(&s.pool.tree), newPlan(&s.pool.tree)
 	if err := s.planSources(); err != nil {
 		return err
 	}
@@ -169,12 +136,8 @@ func (s *snapshot) prepare() error {
 			s.plan.collect(v.rec.Top)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(s.plan.layers)) {
-		r := s.plan.layers[id]
-		if r == nil || s.pool.tree.nodes[id] != nil {
-			continue
-		}
-		if err := s.fresh.make(id, r.Size, false); err != nil {
+	for _, pl := range []*plan{s.turn, s.plan} {
+		if err := s.makeLayers(pl); err != nil {
 			return err
 		}
 	}
@@ -185,7 +148,21 @@ func (s *snapshot) prepare() error {
 	return nil
 }
 
-// discard takes back what prepare made.
+// makeLayers makes the files of the layers that the plan adds.
+func (s *snapshot) makeLayers(pl *plan) error {
+	for _, id := range slices.Sorted(maps.Keys(pl.layers)) {
+		r := pl.layers[id]
+		if r == nil || s.pool.tree.nodes[id] != nil {
+			continue
+		}
+		if err := s.fresh.make(id, r.Size, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard takes back what prepare made and nobody uses.
 func (s *snapshot) discard() {
 	s.fresh.remove()
 	s.fresh.close()
@@ -198,14 +175,14 @@ func (s *snapshot) planSources() error {
 		if v == nil || v != src.vol || v.live == nil {
 			return notFound(opSnapshot, id)
 		}
-		var err error
-		if src.next, err = s.pool.newLayerID(); err != nil {
+		r := v.rec
+		next, err := s.pool.newLayerID()
+		if err != nil {
 			return err
 		}
-		r := v.rec
-		s.plan.addLayer(src.next, r.Top, r.Size)
-		r.Top = src.next
-		s.plan.putVolume(r)
+		s.turn.addLayer(next, r.Top, r.Size)
+		r.Top = next
+		s.turn.putVolume(r)
 	}
 	return nil
 }
@@ -253,68 +230,4 @@ func (s *snapshot) target(c Copy, size int64) (volumeRecord, error) {
 		}
 	}
 	return r, s.pool.free(opSnapshot, r.Name, r.ID)
-}
-
-// freeze is the instant: no source takes a write while the tops are made durable,
-// the change is stored and the chains are exchanged.
-func (s *snapshot) freeze(ctx context.Context) error {
-	s.quiesce()
-	defer s.resume()
-	if err := s.flush(ctx); err != nil {
-		s.discard()
-		return err
-	}
-	if err := s.pool.commit(ctx, s.plan, s.fresh.ids()...); err != nil {
-		s.fresh.close()
-		return err
-	}
-	for _, v := range s.quiet {
-		s.pool.adopt(v, s.fresh)
-		s.pool.restack(v)
-	}
-	s.fresh.close()
-	return nil
-}
-
-// quiesce stops the writes to every source, and to every target that is in use, in
-// the order of their ids.
-func (s *snapshot) quiesce() {
-	for _, src := range s.sources {
-		s.quiet = append(s.quiet, src.vol)
-	}
-	for _, r := range s.targets {
-		if v := s.pool.tree.volumes[r.ID]; v != nil && v.live != nil {
-			s.quiet = append(s.quiet, v)
-		}
-	}
-	slices.SortFunc(s.quiet, func(a, b *volume) int { return strings.Compare(string(a.rec.ID), string(b.rec.ID)) })
-	for _, v := range s.quiet {
-		v.live.Quiesce()
-	}
-}
-
-func (s *snapshot) resume() {
-	for _, v := range s.quiet {
-		v.live.Resume()
-	}
-}
-
-// adopt hands a volume's new top, which is open already, over to the tree.
-func (p *LayerPool) adopt(v *volume, fresh *freshLayers) {
-	n := p.tree.nodes[v.rec.Top]
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n.live = fresh.take(n.rec.ID)
-}
-
-// restack puts a quiesced volume on the chain that the tree has for it now, and
-// ends the Hydrate of what it stood on if its content was replaced.
-func (p *LayerPool) restack(v *volume) {
-	nodes := p.tree.chain(v)
-	p.mu.Lock()
-	if v.filling != nil && v.filling.node.gone {
-		v.filling.cancel()
-	}
-	p.mu.Unlock()
-	p.exchange(v, nodes)
 }
