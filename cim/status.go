@@ -85,6 +85,10 @@ type Error struct {
 	Err    error // for the log
 }
 
+// ErrInUse is the cause of an Error where something else that is under way, or that
+// depends on the object, excludes the operation: it may succeed later.
+var ErrInUse = errors.New("in use")
+
 // Error is the text for the client.
 func (e *Error) Error() string { return e.Msg }
 

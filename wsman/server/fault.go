@@ -24,9 +24,11 @@ func faultOf(err error) *wsman.Fault {
 	if !ok {
 		return wsman.InternalError(err)
 	}
-	f := wsman.Failed
+	f := newFault(wsman.Failed)
 	if row, ok := statusFaults()[e.Status]; ok {
 		f = row
+	} else if errors.Is(e, cim.ErrInUse) {
+		f = wsman.Concurrency
 	}
 	return f("%s", e.Msg).WithCIM(e).With(e.Err)
 }

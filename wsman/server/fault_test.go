@@ -80,6 +80,17 @@ func TestFaultSubcodes(t *testing.T) {
 	}
 }
 
+// What is in use is no failure of the service: the client may try again.
+func TestFaultOfWhatIsInUse(t *testing.T) {
+	f := faultOf(&cim.Error{Status: cim.StatusFailed, Msg: "the volume is in use by another request", Err: cim.ErrInUse})
+	require.Equal(t, "Concurrency", f.Subcode.Local)
+	require.Equal(t, "the volume is in use by another request", f.Error())
+	require.Equal(t, cim.StatusFailed, f.CIM.Status)
+	require.False(t, f.Internal())
+	f = faultOf(&cim.Error{Status: cim.StatusNotSupported, Msg: "no", Err: cim.ErrInUse})
+	require.Equal(t, "UnsupportedFeature", f.Subcode.Local, "a status of its own says more")
+}
+
 // The log has what the client is not told.
 func TestFaultDetailIsInTheLog(t *testing.T) {
 	for _, failure := range []error{errors.New("disk on fire"), cim.Internal(errors.New("disk on fire"))} {
