@@ -318,4 +318,7 @@ func TestErrors(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	}
 	require.NoError(t, s.failure("P", nil))
+	late := s.failure("P", fmt.Errorf("secret: %w", context.DeadlineExceeded))
+	require.ErrorIs(t, late, context.DeadlineExceeded, "where there is no return code, it is not our failure")
+	require.NotContains(t, late.Error(), "secret")
 }

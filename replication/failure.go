@@ -30,7 +30,8 @@ func kindOfPool(k blockdev.Kind) (Kind, string) {
 }
 
 // failure turns what the layers below say into an *Error of a parameter, and
-// logs what a user cannot make use of. nil stays nil.
+// logs what a user cannot make use of. Of a request that was given up the cause is
+// kept, for not every caller has a return code for it. nil stays nil.
 func (s *Service) failure(param string, err error) error {
 	if err == nil {
 		return nil
@@ -41,10 +42,12 @@ func (s *Service) failure(param string, err error) error {
 	if e, ok := errors.AsType[*pairstate.Error](err); ok {
 		return refusedBy(e)
 	}
-	kind, msg := kindOfPool(blockdev.KindOf(err))
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		kind, msg = KindTimeout, "the request was given up"
+	for _, given := range []error{context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, given) {
+			return &Error{Kind: KindTimeout, Param: param, Msg: "the request was given up", Err: given}
+		}
 	}
+	kind, msg := kindOfPool(blockdev.KindOf(err))
 	s.log.Warn("a request failed", "parameter", param, "err", err)
 	return Errorf(kind, param, "%s", msg)
 }

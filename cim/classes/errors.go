@@ -86,8 +86,11 @@ func statusOf(err error) error {
 }
 
 // writeStatus turns the failure of changing an instance into a CIM error, which
-// begins with the property at fault. nil stays nil.
+// begins with the property at fault. nil stays nil, and so does what was given up.
 func writeStatus(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
 	if e, ok := errors.AsType[*replication.Error](err); ok {
 		return cim.Errorf(statusOfKind(e), "%s", reasonOf(e))
 	}

@@ -81,6 +81,9 @@ func TestStatusOf(t *testing.T) {
 			}
 		})
 	}
+	late := &replication.Error{Kind: replication.KindTimeout, Err: context.DeadlineExceeded}
+	require.Equal(t, error(late), statusOf(late), "a time that is over is no failure of ours")
+	require.Equal(t, error(late), writeStatus(late))
 	for _, ended := range []error{context.Canceled, fmt.Errorf("read: %w", context.DeadlineExceeded)} {
 		require.Equal(t, ended, statusOf(ended))
 		_, err := replyOf(ended)
