@@ -13,16 +13,16 @@
 //	6.1   Identify                                     the same
 //	6.2   Get of a CIM_ComputerSystem                  the same
 //	6.3   Get with an invalid resource URI             the same
-//	6.4   Get of what is larger than MaxEnvelopeSize   a service's capabilities for the numeric sensor
+//	6.4   Get of what is larger than MaxEnvelopeSize   a setting with a long description for the numeric sensor
 //	6.5   Get with too few selectors                   a volume for the numeric sensor
-//	6.6   Get that takes longer than OperationTimeout  a Pull of events that do not come: no Get takes time here
+//	6.6   Get that takes longer than OperationTimeout  a time in which nothing can be done: no Get here is slow
 //	6.7   fragment Get                                 OperationalStatus for Roles
 //	7.1   Enumerate and Pull                           volumes for numeric sensors
 //	7.2   optimized Enumerate                          likewise
 //	7.3   Pull with an invalid context                 likewise
 //	7.4   Enumerate, objects with their references     likewise
-//	7.5   Enumerate with an XPath filter               a volume's ElementName for SensorType
-//	8.1   Invoke of a method                           CreateGroup for ClearLog of a RecordLog
+//	7.5   Enumerate with an XPath filter               SyncType of replicas for SensorType
+//	8.1   Invoke of a method without parameters        GetErrors of a job for ClearLog of a RecordLog
 //	9.1   Put                                          ElementName of a volume for a sensor's threshold
 //	9.2   fragment Put                                 likewise
 //	10.1  Subscribe, Pull, Unsubscribe                 CIM_InstCreation for a test's event source
