@@ -19,6 +19,7 @@ package layer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -162,12 +163,16 @@ func (l *Layer) Failed() error {
 }
 
 // Grow makes the layer size bytes long if it is shorter. The file's new length is
-// durable after the next Flush, and is mended by Open if it is not.
+// durable after the next Flush, and is mended by Open if it is not. What a merge that
+// was interrupted left beyond the layer's end does not come to light by it.
 func (l *Layer) Grow(size int64) error {
 	if size <= l.Size() {
 		return nil
 	}
 	have, err := l.data.Size()
+	if err == nil && have > l.Size() && l.Size() > 0 {
+		err = l.clearEnd(have)
+	}
 	if err == nil && have < size {
 		err = l.data.Truncate(size)
 	}
@@ -177,6 +182,17 @@ func (l *Layer) Grow(size int64) error {
 	l.blocks.grow(blocksOf(size))
 	l.size.Store(size)
 	return nil
+}
+
+// clearEnd takes away, durably, what the file has beyond the layer's end.
+func (l *Layer) clearEnd(have int64) error {
+	if _, _, err := l.data.NextData(l.Size()); errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err := l.data.Punch(l.Size(), have-l.Size()); err != nil {
+		return err
+	}
+	return l.data.Sync()
 }
 
 func blocksOf(size int64) int64 { return (size + blockSize - 1) / blockSize }

@@ -68,6 +68,7 @@ func (w *world) reboot() {
 	w.note("reboot")
 	w.start()
 	w.settle()
+	w.nothingLost()
 	list, err := w.pool.List(context.Background())
 	require.NoError(w.t, err)
 	require.Len(w.t, list, len(w.vols))
@@ -142,6 +143,7 @@ func (w *world) finish() {
 	names, err := w.fs.List()
 	require.NoError(w.t, err)
 	require.Empty(w.t, names)
+	w.nothingLost()
 	require.Equal(w.t, 1, w.meta.Len(), "the record of the pool itself stays")
 }
 

@@ -85,5 +85,5 @@ func (p *LayerPool) anyIn(files map[string]bool) bool {
 // layerOf takes the name of a layer's file apart; ok is false for other files.
 func layerOf(name string) (id, kind string, ok bool) {
 	id, kind, _ = strings.Cut(name, ".")
-	return id, kind, len(id) == layerIDDigits && (kind == "data" || kind == "map")
+	return id, kind, len(id) == layerIDDigits && isLayerKind(kind)
 }

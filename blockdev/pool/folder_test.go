@@ -68,23 +68,3 @@ func TestFolderNotMounted(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
 }
-
-// TestFirstVolumeInterrupted: what a crash leaves of the first volume of a pool is
-// an orphan like any other.
-func TestFirstVolumeInterrupted(t *testing.T) {
-	other, dir, meta := t.TempDir(), t.TempDir(), pooltest.NewMeta()
-	p, err := reopen(t, other, pooltest.NewMeta())
-	require.NoError(t, err)
-	_, err = p.Create(t.Context(), pool.Spec{Name: "v", Size: 1 << 20})
-	require.NoError(t, err)
-	require.NoError(t, p.Close())
-
-	p, err = reopen(t, dir, meta)
-	require.NoError(t, err)
-	require.NoError(t, p.Close())
-	require.NoError(t, os.Rename(layersIn(t, other)[0], filepath.Join(dir, filepath.Base(layersIn(t, other)[0]))))
-	p, err = reopen(t, dir, meta)
-	require.NoError(t, err)
-	require.Empty(t, layersIn(t, dir))
-	require.NoError(t, p.Close())
-}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
@@ -38,9 +37,12 @@ type LayerPool struct {
 	structure sync.Mutex
 	mergeRate int64 // bytes a second
 
+	marks marks
+
 	mu         sync.Mutex
 	tree       tree
 	closed     bool
+	lost       lost
 	doubt      []string                     // layers that a failed transaction may have stored
 	draining   map[<-chan struct{}]struct{} // retired chains that are being read
 	merge      *merging
@@ -52,8 +54,9 @@ type LayerPool struct {
 var _ Pool = (*LayerPool)(nil)
 
 // Open opens the pool that cfg describes, or makes an empty one, removes what an
-// interrupted operation left behind and goes on with what it left undone. KindBusy:
-// the folder is open already; KindInvalid: cfg lacks something.
+// interrupted operation left behind, moves aside the files of layers that Meta does
+// not know, and goes on with what was left undone. KindBusy: the folder is open
+// already; KindInvalid: cfg lacks something.
 func Open(ctx context.Context, cfg Config) (*LayerPool, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -88,7 +91,7 @@ func newLayerPool(cfg Config) *LayerPool {
 		name: cfg.Name, fs: cfg.FS, meta: cfg.Meta, log: cfg.Logger, now: cfg.Time, rand: cfg.Rand,
 		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
-		mergeRate: cmp.Or(cfg.MergeRate, mergeRate),
+		mergeRate: cmp.Or(cfg.MergeRate, mergeRate), marks: marks{issued: map[string]struct{}{}},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.log == nil {
@@ -120,30 +123,7 @@ func (p *LayerPool) open(ctx context.Context, cfg Config) error {
 	if err := p.adoptFolder(ctx); err != nil {
 		return err
 	}
-	return p.removeOrphans()
-}
-
-// removeOrphans removes the layer files that no record names.
-func (p *LayerPool) removeOrphans() error {
-	names, err := p.fs.List()
-	if err != nil {
-		return blockdev.Wrap(blockdev.KindIO, "list pool "+p.name, err)
-	}
-	for _, name := range names {
-		id, kind, ok := layerOf(name)
-		if !ok {
-			continue // not ours
-		}
-		n := p.tree.nodes[id]
-		if n != nil && (kind == "data" || n.rec.Parent != "") {
-			continue
-		}
-		p.log.Info("removing a file that an interrupted operation left", "pool", p.name, "file", name)
-		if err := p.fs.Remove(name); err != nil {
-			return blockdev.Wrap(blockdev.KindIO, "remove "+name, err)
-		}
-	}
-	return nil
+	return p.tidyFolder(ctx)
 }
 
 // Name is the pool's name.
@@ -166,7 +146,7 @@ func (p *LayerPool) Close() error {
 	p.stop()
 	err := p.closeVolumes()
 	p.tasks.Wait()
-	p.forgetDoubt()
+	p.closeMarks()
 	return errors.Join(err, p.unfs())
 }
 
@@ -271,13 +251,6 @@ func (p *LayerPool) forgetDoubt() {
 	}
 }
 
-// removeFiles removes a layer; what cannot be removed now goes at the next start.
-func (p *LayerPool) removeFiles(id string) {
-	if err := layer.Remove(p.fs, id); err != nil {
-		p.log.Warn("layer could not be removed", "pool", p.name, "layer", id, "err", err)
-	}
-}
-
 // ground removes the map of a layer that stands on nothing now.
 func (p *LayerPool) ground(id string) {
 	p.mu.Lock()
@@ -310,15 +283,6 @@ func (p *LayerPool) ringLocked() {
 
 // layerIDDigits is the length of a layer's id.
 const layerIDDigits = 32
-
-// newLayerID makes the id of a new layer.
-func (p *LayerPool) newLayerID() (string, error) {
-	var b [layerIDDigits / 2]byte
-	if _, err := io.ReadFull(p.rand, b[:]); err != nil {
-		return "", blockdev.Wrap(blockdev.KindInternal, "make layer id", err)
-	}
-	return hex.EncodeToString(b[:]), nil
-}
 
 func isKinded(err error) bool {
 	_, ok := errors.AsType[*blockdev.Error](err)

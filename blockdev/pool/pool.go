@@ -62,6 +62,8 @@ type Info struct {
 	Allocated   int64 // bytes that the pool's volumes hold
 	Provisioned int64 // sum of the sizes of its volumes
 	Volumes     int
+	LostFiles   int   // files of layers that the pool does not know, kept aside
+	Lost        int64 // bytes that they take
 }
 
 // Progress tells how far a long operation is: done of total bytes. It is called

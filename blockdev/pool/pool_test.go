@@ -108,6 +108,7 @@ func TestReopen(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "README"), nil, 0o600))
 	p = openDir(t, dir, meta)
 	require.NoFileExists(t, filepath.Join(dir, strings.Repeat("0a", 16)+".data"))
+	require.FileExists(t, filepath.Join(dir, "lost", strings.Repeat("0a", 16)+".data"))
 	require.FileExists(t, filepath.Join(dir, "README"))
 	pooltest.Holds(t, pooltest.Open(t, p, s.ID), pooltest.Fill(1, 9000), 100)
 	want := pooltest.Fill(1, 9000)

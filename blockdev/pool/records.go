@@ -91,6 +91,10 @@ func scan[R any](tx MetaTx, bucket, prefix string, add func(id string, r R) (int
 // store writes what the plan changes. On failure, sure says that nothing was
 // stored; else it may be found at the next start, or not.
 func (p *LayerPool) store(ctx context.Context, pl *plan) (sure bool, err error) {
+	marks, err := p.nextMarks()
+	if err != nil {
+		return true, err
+	}
 	written := false
 	err = p.meta.Update(ctx, func(tx MetaTx) error {
 		written = false
@@ -103,10 +107,17 @@ func (p *LayerPool) store(ctx context.Context, pl *plan) (sure bool, err error) 
 			if err := put(tx, bucketLayers, p.key(id), r); err != nil {
 				return err
 			}
+			if err := p.markLayer(tx, id, r != nil); err != nil {
+				return err
+			}
+		}
+		if err := marks.write(p, tx); err != nil {
+			return err
 		}
 		written = true
 		return nil
 	})
+	p.endMarks(marks, err == nil)
 	return !written || isFull(err), metaError("store the pool's records", err)
 }
 

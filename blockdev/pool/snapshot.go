@@ -141,7 +141,7 @@ func (s *snapshot) prepare() error {
 			return err
 		}
 	}
-	if err := s.pool.fs.SyncDir(); err != nil {
+	if err := s.pool.syncDir(); err != nil {
 		s.discard()
 		return blockdev.Wrap(blockdev.KindIO, opSnapshot, err)
 	}

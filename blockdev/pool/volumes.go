@@ -70,7 +70,7 @@ func (p *LayerPool) Create(ctx context.Context, s Spec) (Volume, error) {
 		return Volume{}, err
 	}
 	defer fresh.close()
-	if err := p.fs.SyncDir(); err != nil {
+	if err := p.syncDir(); err != nil {
 		fresh.remove()
 		return Volume{}, blockdev.Wrap(blockdev.KindIO, op, err)
 	}
@@ -91,8 +91,10 @@ type freshLayers struct {
 
 // make makes one more; if that fails, all are removed.
 func (f *freshLayers) make(id string, size int64, grounded bool) error {
+	f.pool.filesMade(id)
 	l, err := layer.Create(f.pool.fs, id, size, grounded)
 	if err != nil {
+		f.pool.removeFiles(id)
 		f.remove()
 		f.close()
 		return err
@@ -225,7 +227,7 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	defer p.mu.Unlock()
-	out := Info{Name: p.name, Volumes: len(p.tree.volumes)}
+	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes}
 	var err error
 	if out.Total, out.Free, err = p.fs.Space(); err != nil {
 		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,7 +67,7 @@ func (s *seeded) Read(p []byte) (int, error) {
 // start opens the pool on the filesystem as it is.
 func (w *world) start() {
 	var seed [32]byte
-	seed[0], seed[1] = byte(w.r.Uint32()), byte(w.r.Uint32())
+	binary.LittleEndian.PutUint64(seed[:], w.r.Uint64())
 	p, err := pool.Open(context.Background(), pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
 	})

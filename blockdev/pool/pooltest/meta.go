@@ -107,3 +107,10 @@ func (t *metaTx) Scan(bucket, prefix string, fn func(key string, value []byte) e
 	}
 	return nil
 }
+
+// Clone is another Meta with what is there now: a backup.
+func (m *Meta) Clone() *Meta {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Meta{data: maps.Clone(m.data)}
+}

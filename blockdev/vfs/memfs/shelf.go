@@ -83,3 +83,18 @@ func (m *FS) settleMoves(chosen map[string]*inode) {
 
 // durableMoves forgets the moves that a SyncDir made durable.
 func (m *FS) durableMoves() { m.moves = slices.Delete(m.moves, 0, len(m.moves)) }
+
+// PutBack takes everything from the shelf back to the folder, as an administrator
+// would, and says how much that was. It is no call: nothing interrupts it.
+func (m *FS) PutBack() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for path, e := range m.entries {
+		if name, ok := strings.CutPrefix(path, shelf); ok && e.now != nil {
+			m.entries[name] = &entry{now: e.now, maybe: []*inode{e.now}}
+			delete(m.entries, path)
+			n++
+		}
+	}
+	return n
+}
