@@ -131,8 +131,9 @@ func (t *contexts) expireLocked(e *contextEntry, now time.Time) {
 }
 
 // look calls f with an enumeration of a user, also while a request uses it, and
-// returns when it expires if nothing else happens. f may give it another life.
-func (t *contexts) look(id, user string, now time.Time, f func(*contextEntry) error) (expires time.Time, err error) {
+// returns when it expires if nothing else happens. f may give it another life, which
+// it says: that begins now.
+func (t *contexts) look(id, user string, now time.Time, f func(*contextEntry) (renewed bool, err error)) (expires time.Time, err error) {
 	t.sweep(now)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,12 +141,11 @@ func (t *contexts) look(id, user string, now time.Time, f func(*contextEntry) er
 	if err != nil {
 		return time.Time{}, err
 	}
-	before := e.life
-	if err := f(e); err != nil {
-		return time.Time{}, err
-	}
+	renewed, err := f(e)
 	switch {
-	case e.life != before:
+	case err != nil:
+		return time.Time{}, err
+	case renewed:
 		t.expireLocked(e, now)
 	case e.busy:
 		return e.life.end(now, t.idle), nil

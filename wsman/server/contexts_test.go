@@ -226,9 +226,9 @@ func TestContextsUnderStress(t *testing.T) {
 					t.Error(err)
 				}
 				tab.put(e, i%3 > 0, tick())
-				_, _ = tab.look(fmt.Sprint(n), user, tick(), func(e *contextEntry) error {
+				_, _ = tab.look(fmt.Sprint(n), user, tick(), func(e *contextEntry) (bool, error) {
 					e.life = expiry{until: time.Unix(0, 500)}
-					return nil
+					return true, nil
 				})
 				if e, err := tab.take(fmt.Sprint(n-1), user, tick()); err == nil {
 					tab.put(e, i%2 == 0, tick())

@@ -120,6 +120,19 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// Who renews without an end, what had none, has all the time again.
+func TestRenewWithoutAnEnd(t *testing.T) {
+	w := newWorld(t).withVolumes(9)
+	id := w.ok(t, enumerate(volumeURI, "").windows()).context()
+	for range 3 {
+		w.clock.add(4 * time.Minute)
+		require.Equal(t, "PT300.000S", w.ok(t, renewal(id, "").windows()).expires())
+	}
+	require.Len(t, w.ok(t, pull(volumeURI, id, "").windows()).items(), 1)
+	w.clock.add(5 * time.Minute)
+	w.fails(t, renewal(id, "").windows(), "n:InvalidEnumerationContext")
+}
+
 func TestRenewBelongsToTheUser(t *testing.T) {
 	w := newWorld(t).withVolumes(9)
 	id := w.ok(t, enumerateUntil("PT1M").windows()).context()

@@ -14,9 +14,9 @@ func (s *Server) handleGetStatus(_ context.Context, rq *request) (*answer, error
 		return nil, body.err
 	}
 	now, clock := s.config.Time(), false
-	end, err := s.contexts.look(id, rq.who.Name, now, func(e *contextEntry) error {
+	end, err := s.contexts.look(id, rq.who.Name, now, func(e *contextEntry) (renewed bool, err error) {
 		clock = e.life.clock
-		return continues(rq, e.cursor.source)
+		return false, continues(rq, e.cursor.source)
 	})
 	if err != nil {
 		return nil, err

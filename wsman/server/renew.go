@@ -19,12 +19,12 @@ func (s *Server) handleRenew(_ context.Context, rq *request) (*answer, error) {
 	if body.err != nil {
 		return nil, body.err
 	}
-	end, err := s.contexts.look(id, rq.who.Name, now, func(e *contextEntry) error {
+	end, err := s.contexts.look(id, rq.who.Name, now, func(e *contextEntry) (renewed bool, err error) {
 		if err := continues(rq, e.cursor.source); err != nil {
-			return err
+			return false, err
 		}
 		e.life = life
-		return nil
+		return true, nil
 	})
 	if err != nil {
 		return nil, err
