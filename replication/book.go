@@ -157,9 +157,14 @@ func (p *pair) showNewLocked(r pairRecord) {
 	}
 }
 
-// showLocked is the record with the percentage as it is now.
+// showLocked is the record with the percentage and the name of the group relationship
+// as they are now.
 func (p *pair) showLocked() pairRecord {
 	r := p.rec
+	r.GroupName = ""
+	if p.tie != nil {
+		r.GroupName = p.tie.rec.Name
+	}
 	if !r.State.Idle() {
 		r.Percent = max(r.Percent, p.percent)
 	}
@@ -203,6 +208,18 @@ func (b *book) recordsBy(ids []string) []pairRecord {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.listLocked(ids)
+}
+
+// ahead lists those that show more than is stored of how far their copies are.
+func (b *book) ahead() (l []pairRecord) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, p := range b.pairs.byID {
+		if r := p.showLocked(); r.Percent > p.rec.Percent {
+			l = append(l, r)
+		}
+	}
+	return l
 }
 
 func (b *book) listLocked(ids []string) []pairRecord {

@@ -87,7 +87,7 @@ func (s *Service) renameTie(ctx context.Context, id, name string) error {
 	t.Name = name
 	err := s.cfg.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return put(tx, bucketTies, id, t) })
 	if err == nil {
-		s.book.change(func() { s.book.putTieLocked(t); s.book.tellTieLocked(id) })
+		s.book.change(func() { s.book.renameTieLocked(t) })
 	}
 	return err
 }

@@ -50,12 +50,53 @@ func TestNewNamesAreTold(t *testing.T) {
 	w := newWorld(t, listening(l))
 	res := w.group(GroupRequest{SyncType: pairstate.Snapshot, Sources: w.volumes("a"), Wait: Wait{State: pairstate.Synchronized}})
 	ctx, name := context.Background(), "other"
+	old, err := w.svc.GroupRelationship(ctx, res.GroupRelationship)
+	require.NoError(t, err)
+	require.NoError(t, w.svc.RenameGroupRelationship(ctx, res.GroupRelationship, old.Name))
 	w.agrees(l)
+	require.Empty(t, l.renamed(res.Relationships[0]))
 	l.about()
 	require.NoError(t, w.svc.RenameGroupRelationship(ctx, res.GroupRelationship, name))
 	require.NoError(t, w.svc.EditGroup(ctx, res.TargetGroup, GroupEdit{Name: &name}))
 	w.agrees(l)
+	require.Equal(t, [][2]string{{old.Name, name}}, l.renamed(res.Relationships[0]))
+	r, err := w.svc.Relationship(ctx, res.Relationships[0])
+	require.NoError(t, err)
+	require.Equal(t, name, r.GroupName)
 	require.Equal(t, []string{"group modified"}, l.about(), "and that of the group relationship, whose state is as it was")
+}
+
+// renamed lists how the group relationship of a pair was named before and after.
+func (l *ledger) renamed(id string) (names [][2]string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.events {
+		if c := e.Relationship; c.Kind() == Modified && c.After.ID == id && c.Before.GroupName != c.After.GroupName {
+			names = append(names, [2]string{c.Before.GroupName, c.After.GroupName})
+		}
+	}
+	return names
+}
+
+// TestPercentOutlivesARestart: what was shown before is shown after, or what makes
+// it less is told.
+func TestPercentOutlivesARestart(t *testing.T) {
+	l := newLedger()
+	w := newWorld(t, listening(l))
+	w.pools[0].hold()
+	res := w.group(GroupRequest{SyncType: pairstate.Clone, Sources: w.volumes("a", "b")})
+	w.jobRuns(res.Job)
+	for _, id := range res.Relationships {
+		w.eventually("the copy has begun", func() bool { return !w.svc.book.pair(id).idle() })
+		w.svc.progress(id, 41, 100)
+	}
+	w.agrees(l)
+	l.restart(w)
+	w.agrees(l)
+	w.restart()
+	require.NoError(t, w.svc.Close())
+	w.wire.watch(func(int64, string, bool) error { t.Error("a second Close does something"); return nil })
+	require.NoError(t, w.svc.Close())
 }
 
 // TestVolumeEventsInOrder has a volume renamed while it is deleted.

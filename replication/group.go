@@ -239,6 +239,17 @@ func (m *making) showGroupsLocked() {
 	b.putGroupLocked(g.source)
 	b.putGroupLocked(g.target)
 	b.putTieLocked(m.tie())
+}
+
+// tellLocked tells of what was made, when all of it is in the book.
+func (m *making) tellLocked() {
+	g, b := m.p.group, m.s.book
+	for _, p := range m.pairs {
+		b.tellNewPairLocked(p)
+	}
+	if g == nil {
+		return
+	}
 	b.tellGroupLocked(g.source.ID)
 	b.tellGroupLocked(g.target.ID)
 	b.tellTieLocked(g.id)

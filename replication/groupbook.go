@@ -37,6 +37,18 @@ func (b *book) putTieLocked(r GroupRelationship) {
 	}
 }
 
+// renameTieLocked replaces a group relationship by one with another name, which its
+// pairs show too, and tells of them all.
+func (b *book) renameTieLocked(r GroupRelationship) {
+	before := b.listLocked(r.Pairs)
+	b.putTieLocked(r)
+	b.tellTieLocked(r.ID)
+	for i := range before {
+		after := b.pairs.byID[before[i].ID].showLocked()
+		b.tellPairLocked(&before[i].Relationship, &after.Relationship)
+	}
+}
+
 func (b *book) dropTieLocked(id string) {
 	b.leaveTieLocked(id)
 	b.ties.drop(id)

@@ -56,8 +56,39 @@ func (b *book) wrongTies() (wrong []string) {
 		if summed(shown) != summed(want) {
 			wrong = append(wrong, fmt.Sprintf("%s: shown %s, but it is %s", id, textOf(shown), textOf(want)))
 		}
+		if n := b.atPeak(t); t.pairs > 0 && n != [2]int{t.activated.n, t.synchronized.n} {
+			wrong = append(wrong, fmt.Sprintf("%s: %v pairs have the latest times, not %v", id, n, t))
+		}
 	}
 	return wrong
+}
+
+// atPeak is how many pairs have the latest times.
+func (b *book) atPeak(t *tie) (n [2]int) {
+	for _, r := range b.listLocked(t.rec.Pairs) {
+		if r.WhenActivated.Equal(t.activated.at) {
+			n[0]++
+		}
+		if r.WhenSynchronized.Equal(t.synchronized.at) {
+			n[1]++
+		}
+	}
+	return n
+}
+
+// TestPairIsCountedOnce: should two group relationships name it, the last one has it.
+func TestPairIsCountedOnce(t *testing.T) {
+	s, one := heavy(2, false)
+	b, other := s.book, one
+	other.ID = "other"
+	b.change(func() { b.putTieLocked(other) })
+	require.Zero(t, b.ties.byID[one.ID].pairs)
+	require.Empty(t, b.ties.byID[one.ID].states)
+	b.change(func() { b.dropTieLocked(one.ID) })
+	b.setPercent(one.Pairs[0], 50)
+	shown, ok := b.shownTie(other.ID)
+	require.True(t, ok)
+	require.EqualValues(t, 25, shown.Percent)
 }
 
 // TestBlendHasNoOrder: the states of pairs are counted, their order is not kept.
@@ -165,12 +196,13 @@ func (x *shuffler) make() {
 		for i := range x.rnd.IntN(7) {
 			r := pairRecord{Relationship: Relationship{ID: fmt.Sprintf("%s-%d", t.ID, i), Group: t.ID}}
 			x.alter(&r)
-			p := newPair(r)
-			x.b.addPairLocked(p)
-			x.b.tellNewPairLocked(p)
+			x.b.addPairLocked(newPair(r))
 			t.Pairs = append(t.Pairs, r.ID)
 		}
 		x.b.putTieLocked(t)
+		for _, id := range t.Pairs {
+			x.b.tellNewPairLocked(x.b.pairs.byID[id])
+		}
 		x.b.tellTieLocked(t.ID)
 	})
 	x.ties = append(x.ties, t)
@@ -244,7 +276,7 @@ func (x *shuffler) shrink() {
 func (x *shuffler) rename() {
 	i, t := x.some()
 	t.Name += "'"
-	x.b.change(func() { x.b.putTieLocked(t); x.b.tellTieLocked(t.ID) })
+	x.b.change(func() { x.b.renameTieLocked(t) })
 	x.ties[i] = t
 }
 

@@ -119,12 +119,12 @@ func (m *making) launch(ctx context.Context) {
 	b.change(func() {
 		for _, p := range m.pairs {
 			b.addPairLocked(p)
-			b.tellNewPairLocked(p)
 		}
 		if m.req.Job != "" {
 			b.requests[m.req.ID] = m.req
 		}
 		m.showGroupsLocked()
+		m.tellLocked()
 	})
 	if m.req.Job != "" {
 		m.waiter = m.s.tend(m.req.ID)

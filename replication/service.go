@@ -147,6 +147,7 @@ func (s *Service) Close() error {
 	for _, r := range s.book.records() {
 		s.book.pair(r.ID).unhookTarget()
 	}
+	s.keepProgress()
 	s.events.stop()
 	return nil
 }

@@ -177,3 +177,17 @@ func (s *Service) progress(id string, done, total int64) {
 		s.poke(rec.Request)
 	}
 }
+
+// keepProgress stores how far the copies came that go on with the next Start, so that
+// it shows no less without an event.
+func (s *Service) keepProgress() {
+	recs := s.book.ahead()
+	if len(recs) == 0 {
+		return
+	}
+	if err := s.storePairs(context.Background(), recs, nil); err != nil {
+		s.log.Warn("how far copies came is not kept", "relationships", len(recs), "err", err)
+		return
+	}
+	s.showPairs(recs)
+}

@@ -23,8 +23,11 @@ type VolumeRef struct {
 // Relationship ties a target volume to its source (CIM_StorageSynchronized). The
 // value is a copy: reading it needs no lock.
 type Relationship struct {
-	ID     string // opaque, unique for ever
-	Group  string // ID of the group relationship it is a pair of, or empty
+	ID    string // opaque, unique for ever
+	Group string // ID of the group relationship it is a pair of, or empty
+	// GroupName is the name of that, or empty. It is not stored.
+	GroupName string `json:"-"`
+
 	Name   string // user's name; never empty
 	Source VolumeRef
 	Target VolumeRef
@@ -61,7 +64,7 @@ type GroupRelationship struct {
 	Name        string   // RelationshipName, unique regardless of case
 	Source      string   // group ID
 	Target      string   // group ID
-	Pairs       []string // relationship IDs in the order of the source group
+	Pairs       []string // relationship IDs in the order of the source group; not to be changed
 	Type        pairstate.SyncType
 	Mode        pairstate.Mode
 	Consistency Consistency
