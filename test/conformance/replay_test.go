@@ -19,6 +19,7 @@ import (
 // what they need in the answer. Each file of testdata is one request.
 func TestReplay(t *testing.T) {
 	s := newSite(t)
+	s.settings()
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			r := &replay{site: s, family: f, kept: map[string]string{}}

@@ -21,14 +21,14 @@ const (
 )
 
 // bulk is how many settings there are, which are more than a small envelope holds.
-const bulk = 120
+const bulk = 140
 
 // site is a daemon with things to manage:
 //
 //	volumes   v0 to v4, of 1 MiB; v3 is a snapshot of v0 and v4 a mirror of v1
 //	groups    g, of v0 and v1
 //	jobs      the one that made the mirror
-//	settings  bulk-000 and so on, for replicas
+//	settings  bulk-000 and so on, for replicas, once settings has been called
 type site struct {
 	t *testing.T
 	d *system.Daemon
@@ -57,7 +57,6 @@ func newSite(t *testing.T) *site {
 	s.look()
 	made := s.call("CIM_ReplicationService", "CreateGroup", system.Arg("GroupName", "g"), system.Arg("Members", []cim.Value{s.volumes["v0"], s.volumes["v1"]}))
 	s.Group = made.Out.Get("ReplicationGroup").(*cim.Path)
-	s.settings()
 	s.receiver()
 	return s
 }
