@@ -234,7 +234,7 @@ func FilterDialectUnavailable(format string, args ...any) *Fault {
 // PolymorphismUnsupported is PolymorphismModeNotSupported (DSP0227): a mode that is
 // unknown, or means nothing for what is enumerated.
 func PolymorphismUnsupported(format string, args ...any) *Fault {
-	return row{Sender, NSBinding, "PolymorphismModeNotSupported", ActionFaultWSMan, "", 0x80338137}.fault(format, args)
+	return row{Receiver, NSBinding, "PolymorphismModeNotSupported", ActionFaultWSMan, "", 0x80338137}.fault(format, args)
 }
 
 // EnumerationExpiration is InvalidExpirationTime of an enumeration.

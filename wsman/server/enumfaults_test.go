@@ -37,7 +37,7 @@ func TestEnumerationFaults(t *testing.T) {
 		"mode":           {enumerate(volumeURI, `<w:EnumerationMode>EnumerateSome</w:EnumerationMode>`), wsman.Sender, "w:UnsupportedFeature", "EnumerationMode", 0x80338086, 0},
 		"mode, classes":  {enumerate(wsman.SchemaURI, `<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>`), wsman.Sender, "w:UnsupportedFeature", "EnumerationMode", 0x80338086, 0},
 		"EndTo":          {enumerate(volumeURI, `<n:EndTo><a:Address>http://x/</a:Address></n:EndTo>`), wsman.Sender, "w:UnsupportedFeature", "AddressingMode", 0x80338076, 0},
-		"polymorphism":   {enumerate(volumeURI, `<b:PolymorphismMode>Some</b:PolymorphismMode>`), wsman.Sender, "b:PolymorphismModeNotSupported", "", 0x80338137, 0},
+		"polymorphism":   {enumerate(volumeURI, `<b:PolymorphismMode>Some</b:PolymorphismMode>`), wsman.Receiver, "b:PolymorphismModeNotSupported", "", 0x80338137, 0},
 		"expiration":     {enumerateUntil("PT0S"), wsman.Sender, "n:InvalidExpirationTime", "", 0x80338016, 0},
 		"no filter":      {enumerate(wsman.AllClassesURI, ""), wsman.Sender, "n:CannotProcessFilter", "", 0x8033801A, 0},
 		"dialect":        {filter(volumeURI, "urn:x", "x"), wsman.Sender, "n:FilterDialectRequestedUnavailable", "", 0x80338019, 0},
