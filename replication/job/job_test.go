@@ -1,8 +1,10 @@
 package job
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -314,21 +316,43 @@ func TestDelete(t *testing.T) {
 	require.Empty(t, m.expiry)
 }
 
+// TestListIsInOrder: also of jobs that are made in one millisecond, with a clock that
+// goes back, and after a restart.
 func TestListIsInOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := manager(t, store.NewMem())
-		var made, listed []string
-		for range 5 {
+	s, now := store.NewMem(), time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
+	var made []string
+	for _, leap := range []time.Duration{0, time.Millisecond, -time.Hour, time.Nanosecond, 2 * time.Hour} {
+		now = now.Add(leap)
+		m, err := NewManager(Config{Store: s, Time: func() time.Time { return now }})
+		require.NoError(t, err)
+		for range 50 {
 			made = append(made, create(t, m, Spec{}).ID)
-			time.Sleep(time.Millisecond)
 		}
 		all, err := m.List(ctx)
 		require.NoError(t, err)
-		for _, r := range all {
-			listed = append(listed, r.ID)
-		}
-		require.Equal(t, made, listed)
-	})
+		require.Equal(t, made, ids(all))
+	}
+}
+
+func TestSerials(t *testing.T) {
+	const hour = 3600 * 1000 << 16
+	now := time.UnixMilli(3600 * 1000)
+	for _, c := range []struct{ last, next serial }{
+		{0, hour}, {hour - 1, hour}, {hour, hour + 1}, {hour + 0xffff, hour + 0x10000}, {2 * hour, 2*hour + 1},
+		{math.MaxUint64, hour},
+	} {
+		require.Equal(t, c.next, c.last.next(now))
+	}
+	for id, want := range map[string]serial{
+		"": 0, "x": 0, "000000000000000g": 0, "0000000000000011": 0x11, "00000000000000ff0123456789abcdef": 0xff,
+	} {
+		require.Equal(t, want, serialOf(id), id)
+	}
+	id, err := serial(0xff).newID(bytes.NewReader(make([]byte, 8)))
+	require.NoError(t, err)
+	require.Equal(t, "00000000000000ff0000000000000000", id)
+	_, err = serial(1).newID(bytes.NewReader(nil))
+	require.Error(t, err)
 }
 
 func TestConfig(t *testing.T) {

@@ -61,6 +61,7 @@ type Manager struct {
 	order sync.Mutex
 
 	mu      sync.Mutex      // guards what follows
+	last    serial          // of the job that was made last
 	fresh   map[string]bool // jobs whose making is not told yet
 	runs    map[string]*Run
 	expiry  map[string]time.Time // of jobs that are done
@@ -87,6 +88,7 @@ func NewManager(cfg Config) (*Manager, error) {
 	all, err := m.List(context.Background())
 	for _, r := range all {
 		m.noteElements(r)
+		m.last = max(m.last, serialOf(r.ID))
 		if r.State.Done() {
 			m.expiry[r.ID] = r.expires()
 		}
@@ -119,11 +121,11 @@ type Spec struct {
 // Create adds a job in state New, as part of the caller's transaction. When that
 // is through, Start lets it run.
 func (m *Manager) Create(tx store.Tx, s Spec) (Record, error) {
-	id, err := newID(m.cfg.Time(), m.cfg.Rand)
+	now := m.cfg.Time()
+	id, err := m.nextSerial(now).newID(m.cfg.Rand)
 	if err != nil {
 		return Record{}, err
 	}
-	now := m.cfg.Time()
 	r := Record{
 		ID: id, Name: s.Name, Owner: s.Owner, State: New, Created: now, Changed: now,
 		Retain: cmp.Or(s.Retain, m.cfg.Retain), Affected: s.Affected,
@@ -133,6 +135,13 @@ func (m *Manager) Create(tx store.Tx, s Spec) (Record, error) {
 	defer m.mu.Unlock()
 	m.freshLocked(id)
 	return r, put(tx, r)
+}
+
+func (m *Manager) nextSerial(now time.Time) serial {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = m.last.next(now)
+	return m.last
 }
 
 // Get is the job as it is now, or ErrNotFound.
