@@ -136,17 +136,28 @@ func (m *blockMap) mark(block, n int64, st state) {
 	for n > 0 {
 		i, in := int(block/leafBlocks), block%leafBlocks
 		part := min(n, leafBlocks-in)
-		if m.needLeaf(i).mark(int(in), int(part), st) {
-			m.touch(i)
-		}
+		m.markIn(i, int(in), int(part), st)
 		block, n = block+part, n-part
 	}
 }
 
-func (m *blockMap) touch(i int) {
+// markIn does it in leaf i. A state and that it is not saved yet become known
+// together: who sees a block that another has just marked may flush, and must not miss
+// it.
+func (m *blockMap) markIn(i, in, n int, st state) {
+	l := m.needLeaf(i)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.dirty[i] = struct{}{}
+	if l.mark(in, n, st) {
+		m.dirty[i] = struct{}{}
+	}
+}
+
+// clean says whether every state is durable.
+func (m *blockMap) clean() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.dirty) == 0 && m.saving == nil
 }
 
 // mark says whether it changed anything.

@@ -201,7 +201,22 @@ func blocksOf(size int64) int64 { return (size + blockSize - 1) / blockSize }
 // A failed sync is final: the layer takes no writes any more. A full filesystem
 // (KindNoSpace) is not, and nothing is lost by it.
 func (l *Layer) Flush() error {
+	if l.blocks.clean() {
+		return l.syncData()
+	}
 	return l.syncing.do(l.flush)
+}
+
+// syncData is flush where the map names all that it must: then as many may run at once
+// as the file allows.
+func (l *Layer) syncData() error {
+	if err := l.Failed(); err != nil {
+		return err
+	}
+	if err := l.data.Sync(); err != nil {
+		return l.fail("sync", err)
+	}
+	return l.Failed() // of another that ran meanwhile
 }
 
 // flush syncs the data, then the leaves of the map that were dirty before. It

@@ -19,7 +19,8 @@ const largeCopy = 512 << 10
 // osFile is a File of a Dir. The content methods are those of os.File.
 type osFile struct {
 	*os.File
-	raw syscall.RawConn
+	raw   syscall.RawConn
+	lanes lanes
 }
 
 func newOSFile(f *os.File) (*osFile, error) {
@@ -28,8 +29,14 @@ func newOSFile(f *os.File) (*osFile, error) {
 		f.Close()
 		return nil, err
 	}
-	return &osFile{File: f, raw: raw}, nil
+	out := &osFile{File: f, raw: raw}
+	out.lanes.main = func() error { return out.control("fdatasync", unix.Fdatasync) }
+	out.lanes.more = out.reopen
+	return out, nil
 }
+
+// Close closes the file.
+func (f *osFile) Close() error { return errors.Join(f.lanes.close(), f.File.Close()) }
 
 // control runs op on the descriptor, which stays open meanwhile, again and again
 // while a signal interrupts it.
@@ -51,8 +58,8 @@ func (f *osFile) control(name string, op func(fd int) error) error {
 	return nil
 }
 
-// Sync is fdatasync.
-func (f *osFile) Sync() error { return f.control("fdatasync", unix.Fdatasync) }
+// Sync is fdatasync: one for all who wait, and a few at once.
+func (f *osFile) Sync() error { return f.lanes.sync() }
 
 // WriteSync is pwritev2 with RWF_DSYNC.
 func (f *osFile) WriteSync(p []byte, off int64) error {
