@@ -379,6 +379,7 @@ func newFake() *fake {
 		pair("p4", "db-snap", volRef("fast", 1), volRef("fast", 5), pairstate.Snapshot, done(pairstate.Synchronized)),
 	}
 	f.pairs[0].Group, f.pairs[1].Group, f.pairs[0].Percent = "t1", "t1", 40
+	f.pairs[0].GroupName, f.pairs[1].GroupName = "nightly", "nightly"
 	f.pairs[2].Reason, f.pairs[2].WhenSynchronized = "write: I/O error", then.Add(time.Hour)
 	f.pairs[3].Settings = replication.Settings{TargetReadOnly: true, CopyPriority: 3}
 	f.groups = []replication.Group{

@@ -62,7 +62,6 @@ type Indicator struct {
 	mu     sync.Mutex // guards what follows, and is held while indications are built
 	clock  time.Time  // that of the event
 	serial uint64
-	ties   map[string]string // names of group relationships
 	broken map[string]string // alerts about relationships that still hold
 	levels map[string]level  // alarm levels of pools
 }
@@ -95,7 +94,7 @@ func NewIndicator(c IndicatorConfig) (*Indicator, error) {
 	}
 	n := &Indicator{
 		cfg: c, prefix: "TWINLUN:" + hex.EncodeToString(run[:]) + "-", queue: make(chan replication.Event, c.Queue),
-		clock: c.Classes.Time(), ties: map[string]string{}, broken: map[string]string{}, levels: map[string]level{},
+		clock: c.Classes.Time(), broken: map[string]string{}, levels: map[string]level{},
 	}
 	for _, class := range []string{classInstCreation, classInstModification, classInstDeletion, classAlertIndication} {
 		if c.Classes.Schema.Class(class) == nil {
@@ -174,7 +173,6 @@ func (n *Indicator) wantedLocked() bool {
 	if n.cfg.Wanted() {
 		return true
 	}
-	clear(n.ties)
 	clear(n.broken)
 	clear(n.levels)
 	return false

@@ -199,13 +199,18 @@ func TestJobClock(t *testing.T) {
 // TestGroupNameOutlivesTheGroup: a pair's last indication still names what it was in.
 func TestGroupNameOutlivesTheGroup(t *testing.T) {
 	l := newListener(t)
-	pair, tie := l.fake.pairs[0], l.fake.ties[0]
-	l.raise(replication.Event{GroupRelationship: made(tie)})
+	pair := l.fake.pairs[0]
 	l.fake.ties = nil
 	in := one(t, l.raise(replication.Event{Relationship: gone(pair)}), "CIM_InstDeletion")
 	require.Equal(t, "nightly", in.Get("SourceInstance").(*cim.Instance).Get("GroupRelationshipName"))
-	l.raise(replication.Event{GroupRelationship: gone(tie)})
-	require.Empty(t, l.ties, "what is gone is not kept")
+}
+
+// TestNewGroupNameIsIndicated: the pairs of a group show its name too.
+func TestNewGroupNameIsIndicated(t *testing.T) {
+	l := newListener(t)
+	in := one(t, l.raise(replication.Event{Relationship: turned(l.fake.pairs[0], func(r *replication.Relationship) { r.GroupName = "weekly" })}), "CIM_InstModification")
+	require.Equal(t, "nightly", in.Get("PreviousInstance").(*cim.Instance).Get("GroupRelationshipName"))
+	require.Equal(t, "weekly", in.Get("SourceInstance").(*cim.Instance).Get("GroupRelationshipName"))
 }
 
 func TestMemberships(t *testing.T) {

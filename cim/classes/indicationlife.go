@@ -19,7 +19,7 @@ type shower[T any] interface {
 type shows struct {
 	volumes shower[shownVolume]
 	jobs    shower[job.Record]
-	pairs   shower[shownPair]
+	pairs   shower[replication.Relationship]
 	ties    shower[replication.GroupRelationship]
 	groups  shower[replication.Group]
 	members *association
@@ -37,7 +37,7 @@ func newShows(c Config) (s shows, err error) {
 	var found [6]bool
 	s.volumes, found[0] = by[classStorageVolume].(shower[shownVolume])
 	s.jobs, found[1] = by[classConcreteJob].(shower[job.Record])
-	s.pairs, found[2] = by[classStorageSynced].(shower[shownPair])
+	s.pairs, found[2] = by[classStorageSynced].(shower[replication.Relationship])
 	s.ties, found[3] = by[classGroupSynced].(shower[replication.GroupRelationship])
 	s.groups, found[4] = by[classReplicationGroup].(shower[replication.Group])
 	s.members, found[5] = by[classOrderedMember].(*association)
@@ -137,31 +137,13 @@ func (n *Indicator) relationshipLocked(ctx context.Context, c replication.Change
 	n.breakageLocked(c)
 }
 
-// showPair shows a pair. The name of its group relationship is kept, because that
-// may be gone when the event is looked at.
-func (n *Indicator) showPair(ctx context.Context, r replication.Relationship) (*cim.Instance, error) {
-	if name, known := n.ties[r.Group]; known {
-		return n.shows.pairs.instance(shownPair{r, name})
-	}
-	p, err := n.model.show(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if p.group != "" {
-		n.ties[r.Group] = p.group
-	}
-	return n.shows.pairs.instance(p)
+func (n *Indicator) showPair(_ context.Context, r replication.Relationship) (*cim.Instance, error) {
+	return n.shows.pairs.instance(r)
 }
 
 // tieLocked raises the indications of a group relationship.
 func (n *Indicator) tieLocked(ctx context.Context, c replication.Change[replication.GroupRelationship]) {
-	if c.After != nil {
-		n.ties[c.After.ID] = c.After.Name
-	}
 	lifeCycle(ctx, n, c, func(_ context.Context, t replication.GroupRelationship) (*cim.Instance, error) {
 		return n.shows.ties.instance(t)
 	})
-	if c.Kind() == replication.Deleted {
-		delete(n.ties, c.Before.ID)
-	}
 }

@@ -28,18 +28,13 @@ func (s *synchronized[T]) References(ctx context.Context, object *cim.Path, _ st
 	return s.show(ctx, func(_ context.Context, f func(T) error) error { return inTurn(values, f) }, yield)
 }
 
-// shownPair is a replica pair with the name of the group relationship that it
-// belongs to, if there is one.
-type shownPair struct {
-	replication.Relationship
-	group string
-}
-
 // storageSynchronized shows the replica pairs.
 func storageSynchronized(r *registry) {
 	m := r.model
-	s := &source[shownPair]{class: r.class(classStorageSynced), each: m.shownPairs, find: m.shownPair, fill: m.fillPair}
-	r.add(writableLink[shownPair]{&synchronized[shownPair]{source: s, of: m.shownPairsOf}, m.pairWriter()})
+	s := &source[replication.Relationship]{
+		class: r.class(classStorageSynced), each: m.Relationships.EachRelationship, find: m.pairAt, fill: m.fillPair,
+	}
+	r.add(writableLink[replication.Relationship]{&synchronized[replication.Relationship]{source: s, of: m.pairsOf}, m.pairWriter()})
 }
 
 // groupSynchronized shows the pairs of groups.
@@ -51,44 +46,7 @@ func groupSynchronized(r *registry) {
 	r.add(writableLink[replication.GroupRelationship]{&synchronized[replication.GroupRelationship]{source: s, of: m.tiesOf}, m.tieWriter()})
 }
 
-// shownPairs looks up each group relationship once.
-func (m *model) shownPairs(ctx context.Context, yield func(shownPair) error) error {
-	names := map[string]string{}
-	return m.Relationships.EachRelationship(ctx, func(r replication.Relationship) error {
-		name, known := names[r.Group]
-		if known {
-			return yield(shownPair{r, name})
-		}
-		p, err := m.show(ctx, r)
-		if err != nil {
-			return err
-		}
-		names[r.Group] = p.group
-		return yield(p)
-	})
-}
-
-func (m *model) shownPair(ctx context.Context, p *cim.Path) (shownPair, error) {
-	r, err := m.pairAt(ctx, p)
-	if err != nil {
-		return shownPair{}, err
-	}
-	return m.show(ctx, r)
-}
-
-// show looks up what is shown beside a relationship.
-func (m *model) show(ctx context.Context, r replication.Relationship) (shownPair, error) {
-	if r.Group == "" {
-		return shownPair{Relationship: r}, nil
-	}
-	g, err := m.Relationships.GroupRelationship(ctx, r.Group)
-	if err != nil && !missing(err) {
-		return shownPair{}, err
-	}
-	return shownPair{r, g.Name}, nil
-}
-
-func (m *model) shownPairsOf(ctx context.Context, object *cim.Path) ([]shownPair, error) {
+func (m *model) pairsOf(ctx context.Context, object *cim.Path) ([]replication.Relationship, error) {
 	if object.Class != classStorageVolume {
 		return nil, nil
 	}
@@ -96,17 +54,7 @@ func (m *model) shownPairsOf(ctx context.Context, object *cim.Path) ([]shownPair
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := m.Relationships.RelationshipsOf(ctx, refOf(v))
-	if err != nil {
-		return nil, err
-	}
-	shown := make([]shownPair, len(pairs))
-	for i, p := range pairs {
-		if shown[i], err = m.show(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	return shown, nil
+	return m.Relationships.RelationshipsOf(ctx, refOf(v))
 }
 
 // pairAt finds the pair that a path names by its two references, whose classes
@@ -196,7 +144,7 @@ func (a *args) synchronization(ctx context.Context, param string) string {
 	return r.ID
 }
 
-func (m *model) fillPair(b *cim.Builder, p shownPair) {
+func (m *model) fillPair(b *cim.Builder, p replication.Relationship) {
 	b.Set("SystemElement", m.volumePath(p.Source.ID)).Set("SyncedElement", m.volumePath(p.Target.ID)).
 		Set("CopyMethodology", copyMethodology(p.Type)).Set("CopyType", copyType(p.Type, p.Mode)).
 		Set("ReplicaType", replicaType(p.Type)).Set("SyncState", syncState(p.Type, p.State)).
@@ -210,8 +158,8 @@ func (m *model) fillPair(b *cim.Builder, p shownPair) {
 	if p.Reason != "" {
 		b.Set("Reason", p.Reason)
 	}
-	if p.group != "" {
-		b.Set("GroupRelationshipName", p.group)
+	if p.GroupName != "" {
+		b.Set("GroupRelationshipName", p.GroupName)
 	}
 }
 
