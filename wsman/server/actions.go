@@ -97,6 +97,7 @@ func (s *Server) perform(rq *request, body []byte, repeated *repetition) (row ac
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	rq.size = len(body)
 	rq.msg, err = soap.Decode(body, rq.http.Header.Get("Content-Type"), s.config.Limits.soap())
 	switch stranger := rq.who.Name == ""; {
 	case stranger && (err != nil || !isIdentify(rq.msg)):

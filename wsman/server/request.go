@@ -19,6 +19,7 @@ const minEnvelope = 8192
 type request struct {
 	http     *http.Request
 	out      http.ResponseWriter // for the answer
+	size     int                 // bytes of the message
 	msg      *soap.Message       // nil where it could not be read
 	who      cim.Principal       // zero for an anonymous Identify
 	resource wsman.Resource      // of ResourceURI

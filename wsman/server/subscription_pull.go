@@ -18,12 +18,14 @@ func (s *Server) isSubscription(id string) bool {
 }
 
 // releaseEvents ends a subscription whose context is released: the client says that
-// it will not pull any more.
-func (s *Server) releaseEvents(rq *request, id string) (*answer, error) {
+// it will not pull any more. That is audited as an Unsubscribe is.
+func (s *Server) releaseEvents(rq *request, id string) (a *answer, err error) {
+	rq.objects = []string{id}
+	defer func() { s.audit(rq, s.actions[wsman.ActionRelease], a, err) }()
 	if err := s.config.Events.Unsubscribe(rq.who, id); err != nil {
 		return nil, wsman.InvalidEnumerationContext("there is no such subscription: it has ended or expired").With(err)
 	}
-	return &answer{}, nil
+	return &answer{code: resultOK}, nil
 }
 
 // eventPull is what a Pull of events asks for.
@@ -34,10 +36,17 @@ type eventPull struct {
 	chars   int           // MaxCharacters; 0: it does not say
 }
 
+// maxWaiting is the size of a message that may wait for events, in bytes: what waits
+// does not count as a request under way, and holds the memory of its message.
+const maxWaiting = 32 << 10
+
 // pullEvents waits for events and sends what there is (DSP0226 section 10.2.9.5).
 // Where nothing happens in time the answer is without events: a fault would end the
 // subscription for some clients, and so would a heartbeat.
 func (s *Server) pullEvents(ctx context.Context, rq *request, p eventPull) (*answer, error) {
+	if rq.size > maxWaiting {
+		return nil, wsman.EncodingLimit(wsman.DetailServiceEnvelope, "a Pull that waits for events may have %d bytes at most", maxWaiting)
+	}
 	o := eventing.PullOptions{Most: min(p.most, s.config.Limits.Batch), Wait: s.patience(rq, p.maxTime)}
 	b, err := s.awaitEvents(ctx, rq, p.id, o)
 	if err != nil {

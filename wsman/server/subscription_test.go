@@ -284,6 +284,27 @@ func TestReleaseEndsSubscription(t *testing.T) {
 	w.ok(t, release)
 	require.False(t, w.events.Has(id))
 	w.fails(t, release, "n:InvalidEnumerationContext")
+	var results []any
+	for _, line := range w.audits.lines(t) {
+		if line["action"] == "Release" {
+			require.Equal(t, []any{id}, line["objects"])
+			results = append(results, line["result"])
+		}
+	}
+	require.Equal(t, []any{"InvalidEnumerationContext", "ok"}, results, "what is gone is no subscription")
+}
+
+// Who waits for events outside of the requests under way holds little memory.
+func TestEventPullOfALargeMessage(t *testing.T) {
+	w := newEventWorld(t)
+	id := w.subscribe(t, windowsSubscribe(""))
+	w.happen("one")
+	padded := func(size int) string {
+		text := eventPullMessage(id, "", "")
+		return text + strings.Repeat(" ", size-len(text))
+	}
+	require.Equal(t, "ServiceEnvelopeLimit", w.fails(t, padded(maxWaiting+1), "w:EncodingLimit").faultDetail())
+	require.Equal(t, []string{"one"}, w.ok(t, padded(maxWaiting)).texts())
 }
 
 // openwsmanSubscribe is how wsmancli subscribes.
