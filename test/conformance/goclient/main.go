@@ -1,6 +1,7 @@
 // Command goclient is a session of a Go program with a WS-Management endpoint that is
 // no Windows, through the messages and the transport of github.com/masterzen/winrm:
-// identify, get, enumerate, invoke, a fault, and the shell that the library is for.
+// identify, get, enumerate, invoke and a fault. (The library is for shells, which there
+// are none of here; it knows no selectors but that of a shell.)
 //
 //	goclient HOST PORT USER CA-FILE
 //
@@ -50,8 +51,6 @@ func run(args []string) error {
 	for _, m := range []*soap.SoapMessage{s.identify(), s.get(), s.enumerate(), s.invoke(), s.getNothing()} {
 		s.send(m)
 	}
-	_, err = s.client.CreateShell()
-	s.print("", err)
 	return nil
 }
 
@@ -135,10 +134,6 @@ func (s *session) invoke() *soap.SoapMessage {
 
 func (s *session) send(m *soap.SoapMessage) {
 	answer, err := s.transport.Post(s.client, m)
-	s.print(answer, err)
-}
-
-func (s *session) print(answer string, err error) {
 	if err != nil {
 		answer = err.Error()
 	}
