@@ -92,13 +92,12 @@ func writeStatus(err error) error {
 		return err
 	}
 	if e, ok := errors.AsType[*replication.Error](err); ok {
-		return cim.Errorf(statusOfKind(e), "%s", reasonOf(e))
+		return &cim.Error{Status: statusOfKind(e), Msg: reasonOf(e), Err: causeOf(e)}
 	}
 	for _, f := range []struct {
 		err    error
 		status cim.Status
 	}{
-		{job.ErrRunning, cim.StatusFailed},
 		{setting.ErrExists, cim.StatusAlreadyExists},
 		{setting.ErrFull, cim.StatusServerLimitsExceeded},
 	} {
@@ -106,10 +105,22 @@ func writeStatus(err error) error {
 			return cim.Errorf(f.status, "%s", err)
 		}
 	}
+	if errors.Is(err, job.ErrRunning) {
+		return &cim.Error{Status: cim.StatusFailed, Msg: err.Error(), Err: cim.ErrInUse}
+	}
 	if e, ok := errors.AsType[*setting.InvalidError](err); ok {
 		return cim.Errorf(cim.StatusInvalidParameter, "%s: %s", cmp.Or(settingProperties()[e.Field], e.Field), e.Msg)
 	}
 	return statusOf(err)
+}
+
+// causeOf is why a request to change something was refused or failed, for the log, and
+// for those who tell what is in use from what failed.
+func causeOf(e *replication.Error) error {
+	if e.Kind == replication.KindInUse {
+		return errors.Join(cim.ErrInUse, e.Err)
+	}
+	return e.Err
 }
 
 // settingProperties are the properties that show the fields of a setting.

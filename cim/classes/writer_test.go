@@ -423,7 +423,11 @@ func TestWriteStatus(t *testing.T) {
 		err := writeStatus(c.err)
 		require.Equal(t, c.status, cim.StatusOf(err), name)
 		require.Equal(t, c.text, err.Error(), name)
+		require.Equal(t, name == "in use" || name == "running", errors.Is(err, cim.ErrInUse), name)
 	}
 	require.ErrorIs(t, writeStatus(fmt.Errorf("x: %w", context.Canceled)), context.Canceled)
-	require.True(t, errors.Is(writeStatus(errSecret), errSecret), "for the log")
+	for _, kind := range []replication.Kind{replication.KindFailed, replication.KindInUse} {
+		require.ErrorIs(t, writeStatus(&replication.Error{Kind: kind, Err: errSecret}), errSecret, "for the log")
+	}
+	require.ErrorIs(t, writeStatus(errSecret), errSecret, "for the log")
 }
