@@ -98,7 +98,11 @@ func (m *mofReader) assignment(in *cim.Instance) {
 
 // value reads a value or a list of them.
 func (m *mofReader) value(d decl) cim.Value {
-	if !m.sign("{") {
+	switch {
+	case m.tok.kind == mofSign && m.tok.text == "{" && !d.array:
+		m.failf("property %s is no array", d.name)
+		return nil
+	case !m.sign("{"):
 		return m.scalar(d)
 	}
 	list := []cim.Value{}
