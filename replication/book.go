@@ -211,15 +211,15 @@ func (b *book) recordsBy(ids []string) []pairRecord {
 }
 
 // ahead lists those that show more than is stored of how far their copies are.
-func (b *book) ahead() (l []pairRecord) {
+func (b *book) ahead() (ids []string) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, p := range b.pairs.byID {
-		if r := p.showLocked(); r.Percent > p.rec.Percent {
-			l = append(l, r)
+	for id, p := range b.pairs.byID {
+		if p.showLocked().Percent > p.rec.Percent {
+			ids = append(ids, id)
 		}
 	}
-	return l
+	return ids
 }
 
 func (b *book) listLocked(ids []string) []pairRecord {

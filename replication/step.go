@@ -181,13 +181,19 @@ func (s *Service) progress(id string, done, total int64) {
 // keepProgress stores how far the copies came that go on with the next Start, so that
 // it shows no less without an event.
 func (s *Service) keepProgress() {
-	recs := s.book.ahead()
-	if len(recs) == 0 {
+	ids := s.book.ahead()
+	if len(ids) == 0 {
 		return
 	}
-	if err := s.storePairs(context.Background(), recs, nil); err != nil {
-		s.log.Warn("how far copies came is not kept", "relationships", len(recs), "err", err)
-		return
+	pairs, err := s.lockSteps(ids)
+	if err == nil {
+		defer unlockSteps(pairs)
+		recs := s.book.recordsBy(ids)
+		if err = s.storePairs(context.Background(), recs, nil); err == nil {
+			s.showPairs(recs)
+		}
 	}
-	s.showPairs(recs)
+	if err != nil {
+		s.log.Warn("how far copies came is not kept", "relationships", len(ids), "err", err)
+	}
 }

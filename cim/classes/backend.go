@@ -34,7 +34,6 @@ type Pairs interface {
 
 // Ties is Pairs for groups.
 type Ties interface {
-	GroupRelationship(ctx context.Context, id string) (replication.GroupRelationship, error)
 	EachGroupRelationship(ctx context.Context, f func(replication.GroupRelationship) error) error
 	// GroupRelationshipsOf lists those that have a group as source or target.
 	GroupRelationshipsOf(ctx context.Context, group string) ([]replication.GroupRelationship, error)

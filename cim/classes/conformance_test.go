@@ -301,9 +301,6 @@ func TestLookupsAreDirect(t *testing.T) {
 		}
 	}
 	s := newSystem(t)
-	s.instances(classStorageSynced)
-	require.Zero(t, s.calls["GroupRelationship"], "pairs name what they are in")
-	s.calls = nil
 	s.associated(cim.AssociationQuery{Object: s.vol(1)})
 	for _, l := range lists {
 		require.Zero(t, s.calls[l], "%s for what is associated with a volume", l)

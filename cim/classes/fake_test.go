@@ -157,11 +157,6 @@ func (f *fake) RelationshipsOf(_ context.Context, v replication.VolumeRef) ([]re
 	return of, f.called("RelationshipsOf")
 }
 
-func (f *fake) GroupRelationship(_ context.Context, id string) (replication.GroupRelationship, error) {
-	_ = f.called("GroupRelationship")
-	return find(f.ties, func(g replication.GroupRelationship) bool { return g.ID == id }, noSuch("group relationship", id))
-}
-
 func (f *fake) EachGroupRelationship(_ context.Context, yield func(replication.GroupRelationship) error) error {
 	return listed(f, "EachGroupRelationship", f.ties, yield)
 }
