@@ -105,20 +105,20 @@ func readExpires(r *Request, m *soap.Message, _ Limits) (err error) {
 	return err
 }
 
-// ReadExpires reads the e:Expires of a Subscribe or a Renew: an xs:duration or an
-// xs:dateTime. Errors are *wsman.Fault.
+// ReadExpires reads the e:Expires of a Subscribe or a Renew: an xs:duration, whose
+// years and months are of 365 and 30 days, or an xs:dateTime. Errors are *wsman.Fault.
 func ReadExpires(body *soap.Element) (Expiry, error) {
 	e := soap.Child(body, wsman.NSEventing, "Expires")
 	text := soap.Text(e)
 	if text == "" {
 		return Expiry{}, nil
 	}
-	if d, ok := soap.ParseDuration(text); ok && d > 0 {
+	if d, ok := soap.ParseTimeout(text); ok && d > 0 {
 		return Expiry{After: d}, nil
 	}
 	v, err := cim.ParseDateTime(text)
 	if err != nil || v.IsInterval {
-		return Expiry{}, wsman.SubscriptionExpiration("Expires %.100q is neither a positive duration without years and months nor a time with a zone", text)
+		return Expiry{}, wsman.SubscriptionExpiration("Expires %.100q is neither a positive duration nor a time with a zone", text)
 	}
 	return Expiry{At: v.Time}, nil
 }
