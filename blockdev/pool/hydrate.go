@@ -48,7 +48,7 @@ func (p *LayerPool) hydrate(ctx context.Context, id VolumeID, rate int64, progre
 	}
 	if f.node == nil {
 		tell(progress, live.Chain().Top().Size())
-		return false, nil
+		return false, p.forgetBase(ctx, v)
 	}
 	if f.cancel == nil {
 		return true, await(ctx, f.ended)
@@ -152,6 +152,9 @@ func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error)
 	pl := newPlan(&p.tree)
 	parent := f.node.rec.Parent
 	pl.moveLayer(f.node.rec.ID, "")
+	for _, v := range p.tree.above(f.node) {
+		pl.cutBase(v.rec)
+	}
 	pl.collect(parent)
 	if err := p.commit(ctx, pl); err != nil {
 		return false, err

@@ -87,6 +87,7 @@ func abort(t *testing.T, act func(p *pool.LayerPool, a, b pool.VolumeID) error, 
 		shelved, err := m.Shelved()
 		require.NoError(t, err)
 		require.Empty(t, shelved, "call %d", n)
+		require.NoError(t, p.WaitIdle(ctx))
 		list, err := p.List(ctx)
 		require.NoError(t, err)
 		tops := len(list)

@@ -180,7 +180,7 @@ func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
 
 // stillPair says whether child is the only one on parent; structure is held.
 func (p *LayerPool) stillPair(m *merging) bool {
-	return !m.parent.gone && !m.child.gone && m.parent.top == "" &&
+	return !m.parent.gone && !m.child.gone && m.parent.top == "" && m.parent.bases == 0 &&
 		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
 }
 
@@ -223,6 +223,7 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 		r := m.parent.rec
 		r.Size = max(r.Size, old.rec.Size)
 		pl.layers[r.ID] = &r
+		pl.moveBases(m.child, r.ID)
 	}
 	volumes := slices.Clone(p.tree.above(m.child))
 	if err := p.commit(ctx, pl); err != nil {

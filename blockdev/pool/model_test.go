@@ -26,6 +26,10 @@ type volume struct {
 	size   int64
 	cells  map[int64]*cell
 	failed bool // a flush failed: nothing may be acknowledged any more
+	// base is what a snapshot was when it was made; nil: it is none. After a Hydrate
+	// that did not end well, it may be none, too.
+	base     *volume
+	hydrated bool
 }
 
 func newVolume(id pool.VolumeID, size int64) *volume {
@@ -68,6 +72,23 @@ func (v *volume) copyOf(id pool.VolumeID, size int64) *volume {
 	out := newVolume(id, size)
 	for s, c := range v.cells {
 		out.cells[s] = &cell{now: slices.Clone(c.now), maybe: slices.Clone(c.now)}
+	}
+	return out
+}
+
+// snapshotOf is a copyOf that can be reset.
+func (v *volume) snapshotOf(id pool.VolumeID, size int64) *volume {
+	out := v.copyOf(id, size)
+	out.base = v.copyOf(id, size)
+	return out
+}
+
+// reset is v as it was when it was made.
+func (v *volume) reset() *volume {
+	out := v.base.snapshotOf(v.id, v.size)
+	out.hydrated = v.hydrated
+	for s := range v.cells {
+		out.cell(s)
 	}
 	return out
 }

@@ -30,6 +30,10 @@ type volumeRecord struct {
 	Created time.Time         `json:"created"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Top     string            `json:"top"` // layer
+	// Base is the layer below Top that has what a snapshot had when it was made:
+	// Reset goes back to it. Empty for other volumes, and in records of older
+	// versions.
+	Base string `json:"base,omitempty"`
 }
 
 // layerRecord is a layer as it is stored.

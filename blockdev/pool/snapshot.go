@@ -18,9 +18,12 @@ type snapshot struct {
 	set     []Copy
 	sources map[VolumeID]*source
 	targets []volumeRecord // in the order of set
-	fresh   *freshLayers
-	turn    *plan // gives the sources new tops
-	plan    *plan // makes the targets
+	// restores is a target that may be a source, too, and does not become a
+	// snapshot by it.
+	restores VolumeID
+	fresh    *freshLayers
+	turn     *plan // gives the sources new tops
+	plan     *plan // makes the targets
 }
 
 // source is a volume that is frozen; several members may have the same.
@@ -35,7 +38,14 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	if err := checkSet(set); err != nil {
 		return nil, err
 	}
-	s := &snapshot{pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}}
+	return p.snapshot(ctx, set, "")
+}
+
+// snapshot makes the members of a set that was checked.
+func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores VolumeID) ([]Volume, error) {
+	s := &snapshot{
+		pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}, restores: restores,
+	}
 	defer s.release()
 	if err := s.acquire(ctx); err != nil {
 		return nil, err
@@ -132,6 +142,9 @@ func (s *snapshot) prepare() error {
 		}
 	}
 	for _, r := range s.targets {
+		if next := s.turn.volumes[r.ID]; next != nil {
+			s.plan.layers[next.Top] = nil // takes writes between the two transactions
+		}
 		if v := s.pool.tree.volumes[r.ID]; v != nil {
 			s.plan.collect(v.rec.Top)
 		}
@@ -197,6 +210,9 @@ func (s *snapshot) planMember(c Copy) error {
 	if r.Size < from.Size {
 		return blockdev.Errorf(blockdev.KindInvalid, opSnapshot,
 			"target %q of %d bytes is smaller than source %q of %d", r.Name, r.Size, from.Name, from.Size)
+	}
+	if r.Base = from.Top; s.restores == r.ID && !s.pool.tree.resettable(r.ID) {
+		r.Base = ""
 	}
 	s.plan.addLayer(r.Top, from.Top, r.Size)
 	s.plan.putVolume(r)

@@ -15,7 +15,8 @@ type tree struct {
 	volumes map[VolumeID]*volume
 	names   map[string]VolumeID // folded
 	nodes   map[string]*node
-	// due are the frozen layers with one child: they can be merged with it.
+	// due are the frozen layers with one child that no volume can be reset to: they
+	// can be merged with it.
 	due map[string]struct{}
 	// order is the volumes by name, and never changed; nil: to be made anew. Only
 	// LayerPool.mu guards it.
@@ -38,6 +39,7 @@ type node struct {
 	rec      layerRecord
 	children map[string]struct{}
 	top      VolumeID     // the volume whose writable layer it is
+	bases    int          // volumes that can be reset to it
 	live     *layer.Layer // nil: not open
 	users    int          // chains and copies that use live
 	filling  bool         // a Hydrate fills it
@@ -56,6 +58,7 @@ func newTree() tree {
 // load fills an empty tree and refuses records that contradict each other.
 func (t *tree) load(volumes []volumeRecord, layers []layerRecord) error {
 	pl, tops := newPlan(t), map[string]VolumeID{}
+	var bases []*volumeRecord
 	for i := range layers {
 		pl.layers[layers[i].ID] = &layers[i]
 	}
@@ -69,14 +72,28 @@ func (t *tree) load(volumes []volumeRecord, layers []layerRecord) error {
 		}
 		tops[v.Top] = v.ID
 		pl.volumes[v.ID] = v
+		bases = append(bases, v)
 	}
 	for _, l := range layers {
 		if err := pl.checkAncestors(l.ID); err != nil {
 			return err
 		}
 	}
+	for _, v := range bases {
+		pl.checkBase(v)
+	}
 	t.apply(pl)
 	return nil
+}
+
+// checkBase forgets the base of a volume that does not stand on it any more: an
+// older version merges it away.
+func (pl *plan) checkBase(r *volumeRecord) {
+	at := r.Top
+	for at != "" && at != r.Base {
+		at = pl.layer(at).Parent
+	}
+	r.Base = at
 }
 
 // checkAncestors refuses parents that are missing or their own ancestors.
@@ -156,9 +173,12 @@ func (t *tree) touched(pl *plan) map[string]struct{} {
 			out[r.Parent] = struct{}{}
 		}
 	}
-	for id := range pl.volumes {
+	for id, r := range pl.volumes {
 		if v := t.volumes[id]; v != nil {
-			out[v.rec.Top] = struct{}{}
+			out[v.rec.Top], out[v.rec.Base] = struct{}{}, struct{}{}
+		}
+		if r != nil {
+			out[r.Top], out[r.Base] = struct{}{}, struct{}{}
 		}
 	}
 	return out
@@ -212,6 +232,9 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 		if n := t.nodes[v.rec.Top]; n != nil && n.top == id {
 			n.top = ""
 		}
+		if n := t.nodes[v.rec.Base]; n != nil {
+			n.bases--
+		}
 	}
 	if r == nil {
 		delete(t.volumes, id)
@@ -224,12 +247,15 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 	v.rec = *r
 	t.names[foldName(r.Name)] = id
 	t.nodes[r.Top].top = id
+	if n := t.nodes[r.Base]; n != nil {
+		n.bases++
+	}
 }
 
 // note keeps due right after a change around layer id.
 func (t *tree) note(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && len(n.children) == 1 {
+	if n != nil && n.top == "" && n.bases == 0 && len(n.children) == 1 {
 		t.due[id] = struct{}{}
 		return
 	}

@@ -116,8 +116,12 @@ func (w *world) step() {
 		w.flush()
 	case n < 80 && len(w.vols) < 10:
 		w.snapshot()
-	case n < 84:
+	case n < 82:
 		w.into()
+	case n < 83:
+		w.restore()
+	case n < 84:
+		w.reset()
 	case n < 88:
 		w.hydrate()
 	case n < 94:
@@ -219,7 +223,7 @@ func (w *world) snapshot() {
 		w.names++
 		name := fmt.Sprint("v", w.names)
 		set = append(set, pool.Copy{Source: v.id, Target: pool.Spec{Name: name}})
-		w.names2[name] = v.copyOf("", v.size)
+		w.names2[name] = v.snapshotOf("", v.size)
 	}
 	out, err := w.pool.Snapshot(context.Background(), set)
 	w.note("snapshot %v: %v", set, err)
@@ -231,7 +235,7 @@ func (w *world) snapshot() {
 		src := w.vols[c.Source]
 		require.False(w.t, src.failed, "snapshot of a failed volume")
 		src.flushed(0, src.size)
-		w.vols[out[i].ID] = src.copyOf(out[i].ID, out[i].Size)
+		w.vols[out[i].ID] = src.snapshotOf(out[i].ID, out[i].Size)
 	}
 }
 
@@ -241,12 +245,12 @@ func (w *world) into() {
 	if src == nil || dst == nil || src == dst || dst.size < src.size {
 		return
 	}
-	w.unsure[dst.id] = src.copyOf(dst.id, dst.size)
+	w.unsure[dst.id] = src.snapshotOf(dst.id, dst.size)
 	_, err := w.pool.Snapshot(context.Background(), []pool.Copy{{Source: src.id, Into: dst.id}})
 	w.note("snapshot %s into %s: %v", src.id, dst.id, err)
 	if err == nil {
 		src.flushed(0, src.size)
-		w.vols[dst.id] = src.copyOf(dst.id, dst.size)
+		w.vols[dst.id] = src.snapshotOf(dst.id, dst.size)
 		w.unsure = nil
 	} else if !w.dark() && !dst.failed {
 		dst.failed = w.stopped(dst) // the store may have it both ways
@@ -267,6 +271,10 @@ func (w *world) hydrate() {
 		}
 	})
 	w.note("hydrate %s until %d: %v", v.id, stop, err)
+	v.hydrated = true
+	if err == nil {
+		v.base = nil
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		v.failed = v.failed || w.stopped(v)
 	}
@@ -300,6 +308,7 @@ func (w *world) grow() {
 		return
 	}
 	larger := v.copyOf(v.id, v.size+int64(1+w.r.IntN(30))*sector)
+	larger.base, larger.hydrated = v.base, v.hydrated
 	for s, c := range v.cells {
 		larger.cells[s].maybe = slices.Clone(c.maybe)
 	}

@@ -46,6 +46,9 @@ func Run(t *testing.T, open Factory) {
 		{"DetachWaits", detachWaits},
 		{"HookUnderSnapshot", hookUnderSnapshot},
 		{"ConsistentSet", consistentSet},
+		{"Restore", restore},
+		{"RestoreRefusals", restoreRefusals},
+		{"Reset", reset},
 		{"Info", info},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
