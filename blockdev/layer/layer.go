@@ -47,7 +47,8 @@ type Layer struct {
 	stripes stripes
 	syncing oneAtATime
 	failed  atomic.Pointer[error]
-	owes    atomic.Bool // frozen, and not all of it is known to be durable
+	checked atomic.Pointer[checked] // nil: reads are not compared with sums
+	owes    atomic.Bool             // frozen, and not all of it is known to be durable
 }
 
 // Create makes the files of a new layer of size bytes that holds nothing; grounded
@@ -94,7 +95,7 @@ func (l *Layer) discard(fsys vfs.Files) error {
 // Remove takes the files of layer id away. A file that is not there is no error.
 func Remove(fsys vfs.Files, id string) error {
 	var failed error
-	for _, name := range []string{DataFile(id), MapFile(id)} {
+	for _, name := range []string{DataFile(id), MapFile(id), SumFile(id)} {
 		if err := fsys.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = errors.Join(failed, err)
 		}
@@ -139,7 +140,7 @@ func (l *Layer) Ground() error {
 
 // Close closes the files without flushing.
 func (l *Layer) Close() error {
-	var err error
+	err := l.CheckReads(nil, false, nil)
 	for _, f := range []vfs.File{l.data, l.mapFile} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
@@ -271,8 +272,17 @@ func (l *Layer) fail(op string, cause error) error {
 	return err
 }
 
-// readAt reads p at off from the data file; beyond the layer's size are zeros.
+// readAt reads p at off from the data file; beyond the layer's size are zeros. Where
+// CheckReads wants it, what is read is compared with its sums.
 func (l *Layer) readAt(p []byte, off int64) error {
+	if c := l.checked.Load(); c != nil {
+		return c.readAt(p, off)
+	}
+	return l.readRaw(p, off)
+}
+
+// readRaw is readAt without a comparison.
+func (l *Layer) readRaw(p []byte, off int64) error {
 	n := min(int64(len(p)), max(0, l.Size()-off))
 	clear(p[n:])
 	if n == 0 {
