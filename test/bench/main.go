@@ -25,6 +25,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"clone", benchClone}, {"iscsi", benchISCSI}, {"wsman", benchWSMan}, {"snapshot", benchSnapshot}, {"scale", benchScale},
+		{"layers", benchLayers},
 	}
 }
 
