@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -128,6 +129,36 @@ func pv(kv ...any) []cim.PropertyValue {
 		list = append(list, cim.PropertyValue{Name: kv[i].(string), Value: kv[i+1]})
 	}
 	return list
+}
+
+// late is a shelf whose client has no more time when the change is made.
+type late struct {
+	*shelf
+	up context.CancelFunc
+}
+
+func (l *late) Modify(ctx context.Context, in *cim.Instance, changes []cim.PropertyValue) error {
+	defer l.up()
+	return l.shelf.Modify(ctx, in, changes)
+}
+
+func (l *late) Get(ctx context.Context, p *cim.Path) (*cim.Instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return l.shelf.Get(ctx, p)
+}
+
+// What was changed is not told as a failure because the time was up afterwards.
+func TestModifyInTheLastMoment(t *testing.T) {
+	s := newStock(t)
+	ctx, up := context.WithCancel(as(cim.RoleAdmin))
+	b, err := provider.NewBroker(provider.Config{Schema: s.schema, Namespaces: []string{ns}, Time: time.Now, Providers: []provider.Provider{&late{s.jars, up}}})
+	require.NoError(t, err)
+	in, err := b.Modify(ctx, s.jars.list[0].Path, []cim.PropertyValue{{Name: "Label", Value: "pear"}})
+	require.NoError(t, err)
+	require.Equal(t, "pear", in.Get("Label"))
+	require.ErrorIs(t, ctx.Err(), context.Canceled)
 }
 
 func TestModify(t *testing.T) {
