@@ -51,7 +51,10 @@ func SelectorsToPath(r wsman.Resource, set []wsman.Selector, env Env) (*cim.Path
 	if err != nil {
 		return nil, wsman.InvalidResourceURI("%v", err).WithCIM(&cim.Error{Status: cim.StatusInvalidClass, Msg: err.Error()})
 	}
-	p := &cim.Path{Class: c.Name, Namespace: Namespace(r, set, env.Namespace)}
+	p := &cim.Path{Class: c.Name, Namespace: env.Namespace}
+	if ns := Namespace(r, set, env.Namespace); ns != env.Namespace {
+		p.Namespace = strings.Clone(ns) // a path may outlive the message
+	}
 	env.Namespace = p.Namespace
 	if p.Keys, err = SelectorsToKeys(c, set, env); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,6 +45,24 @@ func TestEPRToPathIsLiberal(t *testing.T) {
 	p, err = EPRToPath(wsman.EPR{ResourceURI: wsman.ClassPrefix + "T_Disk", Selectors: []wsman.Selector{{Name: wsman.SelectorNamespace}}}, s.env())
 	require.NoError(t, err)
 	require.Equal(t, "root/test", p.Namespace)
+}
+
+// A path that is kept does not keep the message that it came in.
+func TestPathHasMemoryOfItsOwn(t *testing.T) {
+	s := newSchema()
+	env, message := s.env(), "root/other host root/test"
+	other, host, same := message[:10], message[11:15], message[16:]
+	set := func(ns string) []wsman.Selector {
+		return []wsman.Selector{{Name: wsman.SelectorNamespace, Value: ns}, {Name: "SystemName", Value: host}, {Name: "DeviceID", Value: "1"}}
+	}
+	p, err := EPRToPath(wsman.EPR{ResourceURI: wsman.ClassPrefix + "T_Disk", Selectors: set(other)}, env)
+	require.NoError(t, err)
+	require.Equal(t, other, p.Namespace)
+	require.NotSame(t, unsafe.StringData(other), unsafe.StringData(p.Namespace))
+	require.NotSame(t, unsafe.StringData(host), unsafe.StringData(p.Key("SystemName").(string)))
+	p, err = EPRToPath(wsman.EPR{ResourceURI: wsman.ClassPrefix + "T_Disk", Selectors: set(same)}, env)
+	require.NoError(t, err)
+	require.Same(t, unsafe.StringData(env.Namespace), unsafe.StringData(p.Namespace))
 }
 
 func TestReferenceKeysAreInTheNamespaceOfTheirPath(t *testing.T) {
