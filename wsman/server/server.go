@@ -41,7 +41,7 @@ type Product struct {
 type Config struct {
 	Broker Broker        // required
 	Auth   Authenticator // required
-	// AuditLog gets one line for each call of a method; nil: Logger.
+	// AuditLog gets one line for each request that may change something; nil: Logger.
 	AuditLog *slog.Logger
 	Logger   *slog.Logger     // nil: none
 	Time     func() time.Time // nil: time.Now
