@@ -106,7 +106,8 @@ const (
 	uriEnumerate = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate"
 	uriPull      = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Pull"
 	uriRelease   = "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Release"
-	uriGet       = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
+	uriTransfer  = "http://schemas.xmlsoap.org/ws/2004/09/transfer/"
+	uriGet       = uriTransfer + "Get"
 	uriAll       = "http://schemas.dmtf.org/wbem/wscim/1/*"
 	uriSchema    = "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2/*"
 )
