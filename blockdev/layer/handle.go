@@ -99,7 +99,17 @@ func (h *Handle) change(ctx context.Context, op string, c blockdev.Change) error
 	if h.raw {
 		return kinded(op, h.vol.do(ctx, c))
 	}
-	return h.vol.hooks.apply(ctx, c, func() error { return kinded(op, h.vol.do(ctx, c)) })
+	return h.hooked(ctx, op, c)
+}
+
+// hooked takes c through the hooks.
+func (h *Handle) hooked(ctx context.Context, op string, c blockdev.Change) error {
+	hooks := h.vol.hooks.enter()
+	defer hooks.use.leave()
+	if len(hooks.hooks) == 0 {
+		return kinded(op, h.vol.do(ctx, c))
+	}
+	return hooks.apply(ctx, 0, c, func() error { return kinded(op, h.vol.do(ctx, c)) })
 }
 
 // Extents lists what [off, off+n) holds.
@@ -123,7 +133,10 @@ func (h *Handle) Close() error { return h.shut() }
 
 // kinded gives an error that has no kind one, and keeps its cause.
 func kinded(op string, err error) error {
-	if _, ok := errors.AsType[*blockdev.Error](err); ok || err == nil {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*blockdev.Error](err); ok {
 		return err
 	}
 	return blockdev.Wrap(blockdev.KindInternal, op, err)

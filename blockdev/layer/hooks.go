@@ -46,16 +46,16 @@ func (p *hookPath) init() {
 	p.draining = map[*hookSet]struct{}{}
 }
 
-// apply takes c through the hooks and lastly to do.
-func (p *hookPath) apply(ctx context.Context, c blockdev.Change, do func() error) error {
+// enter gives the present set, which stays until the caller leaves it.
+func (p *hookPath) enter() *hookSet {
 	s := p.now.Load()
 	for !s.use.enter() {
 		s = p.now.Load()
 	}
-	defer s.use.leave()
-	return s.apply(ctx, 0, c, do)
+	return s
 }
 
+// apply takes c through the hooks from the i-th on and lastly to do.
 func (s *hookSet) apply(ctx context.Context, i int, c blockdev.Change, do func() error) error {
 	if i == len(s.hooks) {
 		return do()

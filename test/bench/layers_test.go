@@ -16,7 +16,7 @@ func TestStall(t *testing.T) {
 		{at(195), at(205)}, // under way at the end
 		{at(206), at(400)}, // after
 	}
-	require.Equal(t, stall{took: 100, longest: 29, silence: 55}, stallOf(writes, at(100), at(200)))
+	require.Equal(t, stall{took: 100, longest: 29, silence: 65}, stallOf(writes, at(100), at(200)))
 	require.Equal(t, stall{took: 100}, stallOf(nil, at(100), at(200)))
 }
 
