@@ -86,13 +86,22 @@ func (v *Volume) usable(ctx context.Context, op string) error {
 
 // reading runs fn on the present chain, which lasts until fn returns.
 func (v *Volume) reading(fn func(*Chain) error) error {
+	c, err := v.enter()
+	if err != nil {
+		return err
+	}
+	defer c.use.leave()
+	return fn(c)
+}
+
+// enter gives the present chain, which stays until the caller leaves it.
+func (v *Volume) enter() (*Chain, error) {
 	for {
 		if c := v.chain.Load(); c.use.enter() {
-			defer c.use.leave()
-			return fn(c)
+			return c, nil
 		}
 		if v.closed.Load() { // nothing replaced the chain
-			return blockdev.Wrap(blockdev.KindClosed, "use volume", errPoolClosed)
+			return nil, blockdev.Wrap(blockdev.KindClosed, "use volume", errPoolClosed)
 		}
 	}
 }
