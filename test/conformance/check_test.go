@@ -48,6 +48,7 @@ func halves(t *testing.T, text string) (left, right string) {
 func checkAnswers(t *testing.T, _ *replay, a answer, _ string) {
 	t.Helper()
 	require.Equal(t, 200, a.status)
+	require.Len(t, a.envelope.children("Body"), 1)
 	require.Empty(t, a.envelope.find("Fault"))
 }
 
