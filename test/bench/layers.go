@@ -185,9 +185,18 @@ func (p pattern) rate(ctx context.Context, d disk, took time.Duration) (float64,
 }
 
 // layerTransfers compares a file with a volume, and that with volumes that have
-// snapshots; in memory, where only the processor counts.
+// snapshots. All is in the page cache, so only the processor counts.
 func layerTransfers(ctx context.Context, l *lab) error {
-	return withVolumes(ctx, l.memory, "layers", func(v *volumes) error {
+	for _, parent := range []string{l.memory, l.disk} {
+		if err := l.transfersIn(ctx, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) transfersIn(ctx context.Context, parent string) error {
+	return withVolumes(ctx, parent, "layers", func(v *volumes) error {
 		size := int64(pick(l, 64, 256)) * mib
 		f, err := plainFile(ctx, v.dir, size)
 		if err != nil {
@@ -203,7 +212,7 @@ func layerTransfers(ctx context.Context, l *lab) error {
 			defer d.Close()
 			disks = append(disks, d)
 		}
-		t := l.table(fmt.Sprintf("Volume in memory, one goroutine: operations a second; %d blocks of 4 KiB were written between two snapshots", blocksBetween),
+		t := l.table(fmt.Sprintf("Volume on %s, in the page cache, one goroutine: operations a second; %d blocks of 4 KiB were written between two snapshots", filesystem(v.dir), blocksBetween),
 			"what", "file", "volume", "to the file", "goal", "1 snapshot, to none", "10", "100", "goal")
 		for _, p := range patterns() {
 			if err := l.transferRow(ctx, t, p, disks); err != nil {
