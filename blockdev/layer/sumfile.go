@@ -44,6 +44,9 @@ func SumFile(id string) string { return id + ".sum" }
 // can be made anew.
 var ErrSums = errors.New("file of sums is damaged")
 
+// ErrNoSums says that a layer does not have all its sums yet.
+var ErrNoSums = errors.New("the layer has no sums yet")
+
 // sumHeader is what the header says that changes.
 type sumHeader struct {
 	size, done int64 // bytes, blocks
@@ -89,12 +92,16 @@ func decodeSumHeader(b []byte, id string) (sumHeader, error) {
 	return h, nil
 }
 
-// readSumHeader reads the header of an open file of sums. One that is for another size
+// readSumHeader reads the header of an open file of sums; without one nothing is
+// summed. One that is for another size
 // was made before the layer grew: it is damaged.
 func readSumHeader(f vfs.File, id string, size int64) (sumHeader, error) {
 	b := make([]byte, sectorSize)
 	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return sumHeader{}, err
+	}
+	if isZero(b) { // as it was created, or dropped
+		return sumHeader{size: size}, nil
 	}
 	h, err := decodeSumHeader(b, id)
 	if err == nil && h.size != size {

@@ -104,13 +104,13 @@ func (l *Layer) Sum(ctx context.Context, fsys vfs.Files, grounded bool, pace Pac
 func (s *summer) open(fsys vfs.Files) (err error) {
 	name := SumFile(s.layer.id)
 	if s.file, err = fsys.Open(name); err == nil {
-		if s.head, err = readSumHeader(s.file, s.layer.id, s.layer.Size()); err == nil {
+		if s.head, err = readSumHeader(s.file, s.layer.id, s.layer.Size()); err == nil && s.head.done > 0 {
 			return nil
 		}
 		if err := s.file.Close(); err != nil {
 			return err
 		}
-		if !errors.Is(err, ErrSums) {
+		if err != nil && !errors.Is(err, ErrSums) {
 			return err
 		}
 		if err := fsys.Remove(name); err != nil {
@@ -179,11 +179,14 @@ func (s *summer) save(n int64) error {
 // maxDamages bounds how many ranges of one layer Verify remembers.
 const maxDamages = 1000
 
-// Verify compares the layer, which must be frozen, with its sums, which must be
-// complete, and gives the ranges that differ: the first thousand, and the bytes of
-// all. ErrSums: the sums themselves are damaged, and nothing is known.
+// Verify compares the layer, which must be frozen, with its sums and gives the ranges
+// that differ: the first thousand, and the bytes of all. ErrNoSums: there are none, or
+// not all; ErrSums: the sums themselves are damaged.
 func (l *Layer) Verify(ctx context.Context, fsys vfs.Files, grounded bool, pace Pace) (found []Damage, bytes int64, err error) {
 	f, err := fsys.Open(SumFile(l.id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, ErrNoSums
+	}
 	if err != nil {
 		return nil, 0, ioError("open sums of layer "+l.id, err)
 	}
@@ -208,7 +211,7 @@ func (v *verifier) run(ctx context.Context, pace Pace) (err error) {
 		return err
 	}
 	if !v.head.complete() {
-		return fmt.Errorf("%w: it is not complete", ErrSums)
+		return ErrNoSums
 	}
 	digest, n := uint32(0), v.sectors()
 	for i := int64(0); i < n; i++ {

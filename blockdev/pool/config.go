@@ -24,6 +24,15 @@ type Config struct {
 	Time func() time.Time
 	// Rand is where identifiers come from, safe for concurrent use; default crypto/rand.
 	Rand io.Reader
+	// Checksums has the blocks of frozen layers summed in the background, so that
+	// Scrub can find what a disk has changed.
+	Checksums bool
+	// VerifyReads compares what is read of frozen layers with their sums; a block
+	// that differs fails the read with KindIO.
+	VerifyReads bool
+	// Damaged, if it is set, is told of damage that a read or a scrub finds. It must
+	// return quickly and not call the pool.
+	Damaged func(Damage)
 	// FS replaces the folder Dir, for tests. It is not locked.
 	FS vfs.FS
 	// MergeRate bounds the copying that gives space back after a delete, in

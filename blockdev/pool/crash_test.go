@@ -120,6 +120,7 @@ func (w *world) finish() {
 	if err := w.pool.WaitIdle(ctx); err != nil {
 		w.fail(err)
 	}
+	w.scrub()
 	for _, v := range w.vols {
 		d := w.open[v.id]
 		if d == nil {

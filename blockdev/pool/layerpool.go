@@ -37,12 +37,19 @@ type LayerPool struct {
 	structure sync.Mutex
 	mergeRate int64 // bytes a second
 
-	marks marks
+	marks       marks
+	checksums   bool
+	verifyReads bool
+	sumRate     int64 // bytes a second
+	onDamage    func(Damage)
 
 	mu         sync.Mutex
 	tree       tree
 	closed     bool
 	lost       lost
+	badBytes   int64                        // found since Open
+	summing    *summing                     // nil: no layer is summed or verified
+	scrubs     int                          // that are running
 	doubt      []string                     // layers that a failed transaction may have stored
 	draining   map[<-chan struct{}]struct{} // retired chains that are being read
 	merge      *merging
@@ -67,6 +74,9 @@ func Open(ctx context.Context, cfg Config) (*LayerPool, error) {
 		return nil, errors.Join(err, p.unfs())
 	}
 	p.tasks.Go(p.mergeLayers)
+	if p.checksums {
+		p.tasks.Go(p.sumLayers)
+	}
 	return p, nil
 }
 
@@ -92,6 +102,7 @@ func newLayerPool(cfg Config) *LayerPool {
 		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
 		mergeRate: cmp.Or(cfg.MergeRate, mergeRate), marks: marks{issued: map[string]struct{}{}},
+		checksums: cfg.Checksums, verifyReads: cfg.VerifyReads, sumRate: sumRate, onDamage: cfg.Damaged,
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.log == nil {
@@ -210,6 +221,7 @@ func (p *LayerPool) discard(gone, grounded []string) {
 	p.mu.Unlock()
 	p.tasks.Go(func() {
 		for _, id := range gone {
+			_ = p.stopSumming(context.Background(), id) // else it might make a file of sums again
 			p.removeFiles(id)
 		}
 		for _, id := range grounded {

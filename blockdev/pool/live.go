@@ -109,6 +109,11 @@ func (p *LayerPool) hold(nodes []*node) error {
 		p.mu.Lock()
 		n.live = l
 		p.mu.Unlock()
+		if n.top == "" {
+			if err := p.checkReads(n, l, n.rec.Parent == ""); err != nil { // what is damaged can be made anew
+				p.log.Warn("reads of a layer are not verified", "pool", p.name, "layer", n.rec.ID, "err", err)
+			}
+		}
 	}
 	return nil
 }

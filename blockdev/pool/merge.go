@@ -126,6 +126,9 @@ func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 		return err
 	}
 	defer p.drop(pair)
+	if err := p.dropSums(ctx, pair...); err != nil {
+		return err
+	}
 	way, err := p.direction(m)
 	if err != nil {
 		return err

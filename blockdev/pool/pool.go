@@ -64,6 +64,7 @@ type Info struct {
 	Volumes     int
 	LostFiles   int   // files of layers that the pool does not know, kept aside
 	Lost        int64 // bytes that they take
+	Damaged     int64 // bytes that scrubs and reads found damaged since the pool was opened
 }
 
 // Progress tells how far a long operation is: done of total bytes. It is called

@@ -18,6 +18,9 @@ type tree struct {
 	// due are the frozen layers with one child that no volume can be reset to: they
 	// can be merged with it.
 	due map[string]struct{}
+	// bare are the frozen layers with several children that lack sums, as far as is
+	// known. LayerPool.mu guards it.
+	bare map[string]struct{}
 	// order is the volumes by name, and never changed; nil: to be made anew. Only
 	// LayerPool.mu guards it.
 	order []VolumeID
@@ -43,6 +46,7 @@ type node struct {
 	live     *layer.Layer // nil: not open
 	users    int          // chains and copies that use live
 	filling  bool         // a Hydrate fills it
+	summed   bool         // it has its sums
 	gone     bool         // not in the tree any more
 	size     int64        // of its files, if it is measured; guarded by LayerPool.mu
 	measured bool
@@ -51,7 +55,7 @@ type node struct {
 func newTree() tree {
 	return tree{
 		volumes: map[VolumeID]*volume{}, names: map[string]VolumeID{},
-		nodes: map[string]*node{}, due: map[string]struct{}{},
+		nodes: map[string]*node{}, due: map[string]struct{}{}, bare: map[string]struct{}{},
 	}
 }
 
@@ -157,6 +161,7 @@ func (t *tree) apply(pl *plan) {
 	}
 	for id := range touched {
 		t.note(id)
+		t.noteBare(id)
 	}
 }
 
@@ -196,6 +201,7 @@ func (t *tree) applyLayer(id string, r *layerRecord) {
 		n.gone = true
 		delete(t.nodes, id)
 		delete(t.due, id)
+		delete(t.bare, id)
 		return
 	}
 	n.rec, n.measured = *r, false

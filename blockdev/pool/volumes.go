@@ -227,7 +227,7 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	defer p.mu.Unlock()
-	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes}
+	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes, Damaged: p.badBytes}
 	var err error
 	if out.Total, out.Free, err = p.fs.Space(); err != nil {
 		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)

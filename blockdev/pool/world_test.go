@@ -31,6 +31,7 @@ type world struct {
 	open   map[pool.VolumeID]blockdev.Device
 	names  int
 	stamp  uint64
+	summed bool // with sums of what is frozen, which every read is compared with
 	calm   bool // wait for merges after each step, so that a seed replays exactly
 	trace  []string
 	faulty bool // reads may fail, too
@@ -45,7 +46,7 @@ const worldSize = 9<<20 + 3*sector
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New(seed), meta: pooltest.NewMeta(),
-		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0,
+		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%5 < 2,
 	}
 	w.meta.Commit = func() (bool, error) { return w.fs.Step("meta") }
 	w.start()
@@ -70,6 +71,7 @@ func (w *world) start() {
 	binary.LittleEndian.PutUint64(seed[:], w.r.Uint64())
 	p, err := pool.Open(context.Background(), pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
+		Checksums: w.summed, VerifyReads: w.summed,
 	})
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}
@@ -135,6 +137,7 @@ func (w *world) step() {
 	}
 	if w.calm {
 		require.NoError(w.t, w.pool.WaitIdle(context.Background()))
+		require.NoError(w.t, w.pool.WaitSummed(context.Background()))
 	}
 }
 
