@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -277,4 +278,36 @@ func TestQuotasCountWhatHasNotReturned(t *testing.T) {
 	require.NoError(t, err)
 	tab.closeAll()
 	require.Empty(t, tab.live)
+}
+
+// Who closes a cursor waits for a source that stood still, also where that knows it
+// already.
+func TestCloseWaitsForASourceThatStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stops, goOn := make(chan struct{}), make(chan struct{})
+		c := newCursor(t.Context(), "1", &source{items: func(_ context.Context, yield func(item) error) error {
+			err := yield(item{})
+			close(stops)
+			<-goOn
+			return err
+		}})
+		_, _, err := c.fill(t.Context(), 1)
+		require.NoError(t, err)
+		c.cancel()
+		<-stops
+		closed := make(chan struct{})
+		go func() {
+			c.close()
+			close(closed)
+		}()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Fatal("it did not wait")
+		default:
+		}
+		close(goOn)
+		<-closed
+		<-c.returned
+	})
 }

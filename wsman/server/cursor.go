@@ -196,13 +196,13 @@ func (c *cursor) yield(it item) error {
 }
 
 // parkLocked waits without the lock until want may have grown; false when the
-// cursor is closed.
-func (c *cursor) parkLocked() bool {
+// cursor is closed: the source counts as parked then still, for it returns at once.
+func (c *cursor) parkLocked() (goOn bool) {
 	c.parked = true
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
-		c.parked = false
+		c.parked = !goOn
 	}()
 	select {
 	case <-c.more:
