@@ -1,6 +1,9 @@
 package eventing
 
 import (
+	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"twinlun/cim"
@@ -62,6 +65,24 @@ type Request struct {
 	MaxElements int
 	MaxTime     time.Duration
 	Credentials *Credentials `json:",omitempty"`
+}
+
+// own is a copy that shares no memory with the message that the request came in: as
+// it will be when it is read from the store.
+func (r *Request) own() (*Request, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("a copy of the request: %w", err)
+	}
+	c := &Request{Expires: r.Expires}
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, fmt.Errorf("a copy of the request: %w", err)
+	}
+	if r.Bookmark != nil {
+		mark := strings.Clone(*r.Bookmark)
+		c.Bookmark = &mark
+	}
+	return c, nil
 }
 
 // Status is a subscription as its owner sees it.

@@ -20,6 +20,10 @@ func (m *Manager) Subscribe(ctx context.Context, who cim.Principal, r *Request) 
 	if err := m.mayReach(who, r.NotifyTo, r.EndTo); err != nil {
 		return nil, err
 	}
+	r, err := r.own()
+	if err != nil {
+		return nil, err
+	}
 	filter, err := m.config.Queries.Filter(r.Namespace, r.Query)
 	if err != nil {
 		return nil, err
