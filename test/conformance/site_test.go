@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,8 +21,9 @@ const (
 	mirror   = 6
 )
 
-// bulk is how many settings there are, which are more than a small envelope holds.
-const bulk = 140
+// bulk is how many settings there are. Their descriptions make three small envelopes
+// of them, and more.
+const bulk = 40
 
 // site is a daemon with things to manage:
 //
@@ -63,9 +65,10 @@ func newSite(t *testing.T) *site {
 
 func (s *site) settings() {
 	s.t.Helper()
+	description := strings.Repeat("<&>", 400)
 	for i := range bulk {
 		p, err := s.c.Create(s.t.Context(), system.Namespace, "TWINLUN_ReplicationSettingData",
-			[]cim.PropertyValue{{Name: "ElementName", Value: fmt.Sprintf("bulk-%03d", i)}})
+			[]cim.PropertyValue{{Name: "ElementName", Value: fmt.Sprintf("bulk-%03d", i)}, {Name: "Description", Value: description}})
 		require.NoError(s.t, err)
 		s.Setting = p
 	}
