@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"twinlun/blockdev"
@@ -32,19 +34,27 @@ func (p *LayerPool) adoptFolder(ctx context.Context) error {
 	if err != nil {
 		return metaError(op, err)
 	}
-	switch {
-	case !known && len(files) > 0 && len(p.tree.nodes) == 0:
-		return blockdev.Errorf(blockdev.KindExists, op,
-			"its folder holds %d files of layers that the store does not know: it belongs to another data dir and is left alone", len(files))
-	case len(p.tree.nodes) > 0 && !p.anyIn(files):
-		return blockdev.Errorf(blockdev.KindIO, op,
-			"its folder has none of its %d layers: is the filesystem mounted?", len(p.tree.nodes))
-	case known:
-		return nil
+	if err := p.foreignFolder(known, files, slices.Collect(maps.Keys(p.tree.nodes))); err != nil || known {
+		return err
 	}
 	return metaError(op, p.meta.Update(ctx, func(tx MetaTx) error {
 		return put(tx, bucketPools, p.name, &poolRecord{Version: recordVersion})
 	}))
+}
+
+// foreignFolder says, as an error, that a folder with these files is not the pool's
+// whose layers have these ids.
+func (p *LayerPool) foreignFolder(known bool, files map[string]bool, ids []string) error {
+	op := "open pool " + p.name
+	switch {
+	case !known && len(files) > 0 && len(ids) == 0:
+		return blockdev.Errorf(blockdev.KindExists, op,
+			"its folder holds %d files of layers that the store does not know: it belongs to another data dir and is left alone", len(files))
+	case len(ids) > 0 && !slices.ContainsFunc(ids, func(id string) bool { return files[layer.DataFile(id)] }):
+		return blockdev.Errorf(blockdev.KindIO, op,
+			"its folder has none of its %d layers: is the filesystem mounted?", len(ids))
+	}
+	return nil
 }
 
 // known says whether the store has taken the folder into its care.
@@ -70,16 +80,6 @@ func (p *LayerPool) layerFiles() (map[string]bool, error) {
 		}
 	}
 	return files, nil
-}
-
-// anyIn says whether a layer of the pool has its data among files.
-func (p *LayerPool) anyIn(files map[string]bool) bool {
-	for id := range p.tree.nodes {
-		if files[layer.DataFile(id)] {
-			return true
-		}
-	}
-	return false
 }
 
 // layerOf takes the name of a layer's file apart; ok is false for other files.

@@ -118,15 +118,8 @@ func newLayerPool(cfg Config) *LayerPool {
 }
 
 func (p *LayerPool) open(ctx context.Context, cfg Config) error {
-	if p.fs == nil {
-		dir, err := vfs.OpenDir(cfg.Dir)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return blockdev.Errorf(blockdev.KindBusy, "open pool "+p.name, "another process has it open: %w", err)
-		}
-		if err != nil {
-			return blockdev.Wrap(blockdev.KindIO, "open pool "+p.name, err)
-		}
-		p.fs, p.unfs = dir, dir.Close
+	if err := p.openFolder(cfg); err != nil {
+		return err
 	}
 	if err := p.load(ctx); err != nil {
 		return metaError("open pool "+p.name, err)
@@ -135,6 +128,22 @@ func (p *LayerPool) open(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return p.tidyFolder(ctx)
+}
+
+// openFolder opens the folder and has it for itself.
+func (p *LayerPool) openFolder(cfg Config) error {
+	if p.fs != nil {
+		return nil
+	}
+	dir, err := vfs.OpenDir(cfg.Dir)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return blockdev.Errorf(blockdev.KindBusy, "open pool "+p.name, "another process has it open: %w", err)
+	}
+	if err != nil {
+		return blockdev.Wrap(blockdev.KindIO, "open pool "+p.name, err)
+	}
+	p.fs, p.unfs = dir, dir.Close
+	return nil
 }
 
 // Name is the pool's name.

@@ -1,0 +1,161 @@
+package pool_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
+)
+
+// check runs Check on a pool that is closed.
+func (p *summedPool) check(t *testing.T, o pool.CheckOptions) pool.Report {
+	t.Helper()
+	r, err := pool.Check(t.Context(), pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, o)
+	require.NoError(t, err)
+	return r
+}
+
+// closed is a pool with a snapshot that is closed.
+func closedPool(t *testing.T) *summedPool {
+	p := newSummedPool(t, false)
+	require.NoError(t, p.LayerPool.Close())
+	return p
+}
+
+func (p *summedPool) put(t *testing.T, bucket, key, value string) {
+	t.Helper()
+	require.NoError(t, p.meta.Update(t.Context(), func(tx pool.MetaTx) error {
+		return tx.Put(bucket, "w/"+key, []byte(value))
+	}))
+}
+
+func (p *summedPool) create(t *testing.T, name string) {
+	t.Helper()
+	f, err := p.fs.Create(name)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{1}, 0)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func TestCheckOfAGoodPool(t *testing.T) {
+	p := closedPool(t)
+	before := p.fs.Calls()
+	r := p.check(t, pool.CheckOptions{})
+	require.Equal(t, pool.Report{Pool: "w", Volumes: 2, Layers: 3}, r)
+	require.Greater(t, p.fs.Calls(), before)
+	require.Equal(t, r, p.check(t, pool.CheckOptions{Repair: true, Purge: true}))
+}
+
+// TestCheckFinds breaks one thing after the other.
+func TestCheckFinds(t *testing.T) {
+	ghost := strings.Repeat("0a", 16)
+	for _, c := range []struct {
+		name   string
+		harm   func(t *testing.T, p *summedPool)
+		what   string
+		mended bool
+	}{
+		{"missing data", func(t *testing.T, p *summedPool) { require.NoError(t, p.fs.Remove(p.frozen(t)+".data")) }, ".data is missing", false},
+		{"missing map", func(t *testing.T, p *summedPool) { require.NoError(t, p.fs.Remove(p.filesOf(t, "map")[0])) }, "open map of layer", false},
+		{"damaged map", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "map")[0], 40) }, "map file is damaged", false},
+		{"later map", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "map")[0], 0) }, "does not begin like a map", false},
+		{"damaged sums", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "sum")[0], 40) }, "file of sums is damaged", true},
+		{"short file", func(t *testing.T, p *summedPool) {
+			f, err := p.fs.Open(p.filesOf(t, "data")[0])
+			require.NoError(t, err)
+			require.NoError(t, f.Truncate(3*blockdev.BlockSize))
+			require.NoError(t, f.Close())
+		}, "has 12288 bytes instead of 1048576", true},
+		{"stranger", func(t *testing.T, p *summedPool) { p.create(t, ghost+".data") }, "the store does not know its layer", true},
+		{"leftover", func(t *testing.T, p *summedPool) { p.create(t, p.frozen(t)+".map") }, "an interrupted operation left it", true},
+		{"marked", func(t *testing.T, p *summedPool) {
+			p.create(t, ghost+".data")
+			p.put(t, "pool.files", ghost, `{"v":1,"is":"gone"}`)
+		}, "an interrupted operation left it", true},
+		{"unused layer", func(t *testing.T, p *summedPool) {
+			p.create(t, ghost+".data")
+			p.put(t, "pool.layers", ghost, `{"v":1,"size":1}`)
+		}, "no volume stands on it", true},
+		{"later record", func(t *testing.T, p *summedPool) { p.put(t, "pool.layers", ghost, `{"v":2,"size":1}`) }, "format version 2, this program knows 1", false},
+		{"no record", func(t *testing.T, p *summedPool) { p.put(t, "pool.volumes", ghost, `nonsense`) }, "cannot be read", false},
+		{"no top", func(t *testing.T, p *summedPool) { p.put(t, "pool.volumes", ghost, `{"v":1,"name":"x","top":"y"}`) }, `its layer "y" has no record`, false},
+		{"same top", func(t *testing.T, p *summedPool) {
+			p.put(t, "pool.volumes", ghost, `{"v":1,"name":"x","top":"`+strings.TrimSuffix(p.filesOf(t, "map")[0], ".map")+`"}`)
+		}, "has the same layer", false},
+		{"no parent", func(t *testing.T, p *summedPool) { p.put(t, "pool.layers", ghost, `{"v":1,"size":1,"parent":"y"}`) }, "which is not there", false},
+		{"cycle", func(t *testing.T, p *summedPool) {
+			p.put(t, "pool.layers", ghost, `{"v":1,"size":1,"parent":"`+ghost+`"}`)
+		}, "stands on itself", false},
+		{"on a top", func(t *testing.T, p *summedPool) {
+			p.put(t, "pool.layers", ghost, `{"v":1,"size":1,"parent":"`+strings.TrimSuffix(p.filesOf(t, "map")[0], ".map")+`"}`)
+		}, "writes to", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := closedPool(t)
+			c.harm(t, p)
+			records := p.meta.Len()
+			r := p.check(t, pool.CheckOptions{})
+			require.NotEmpty(t, r.Problems)
+			texts := ""
+			for _, problem := range r.Problems {
+				texts += problem.Object + ": " + problem.What + "\n"
+				require.False(t, problem.Repaired)
+			}
+			require.Contains(t, texts, c.what)
+			require.Equal(t, records, p.meta.Len(), "nothing was changed")
+			require.Equal(t, r, p.check(t, pool.CheckOptions{}), "nothing was changed")
+
+			r = p.check(t, pool.CheckOptions{Repair: true})
+			require.Equal(t, c.mended, r.Left() == 0, "%+v", r.Problems)
+			again := p.check(t, pool.CheckOptions{})
+			require.Equal(t, c.mended, len(again.Problems) == 0, "%+v", again.Problems)
+			if c.mended {
+				p.reopen(t, false)
+				require.NoError(t, p.WaitSummed(t.Context()))
+			}
+		})
+	}
+}
+
+// TestPurge: what was moved aside goes when it is asked for, and not before.
+func TestPurge(t *testing.T) {
+	p := closedPool(t)
+	p.create(t, strings.Repeat("0a", 16)+".data")
+	r := p.check(t, pool.CheckOptions{Repair: true})
+	require.Len(t, r.Lost, 1)
+	require.Len(t, p.check(t, pool.CheckOptions{Repair: true}).Lost, 1)
+	require.Empty(t, p.check(t, pool.CheckOptions{Purge: true}).Lost)
+	require.Empty(t, p.check(t, pool.CheckOptions{}).Lost)
+	p.reopen(t, false)
+	info, err := p.Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.LostFiles)
+}
+
+// TestCheckRefuses: a folder that is open, or is another's, is not touched.
+func TestCheckRefuses(t *testing.T) {
+	p := closedPool(t)
+	names, err := p.fs.List()
+	require.NoError(t, err)
+	for _, name := range names {
+		require.NoError(t, p.fs.Remove(name))
+	}
+	_, err = pool.Check(t.Context(), pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, pool.CheckOptions{Repair: true})
+	require.ErrorContains(t, err, "mounted")
+
+	dir := t.TempDir()
+	open := openDir(t, dir, p.meta)
+	_, err = pool.Check(t.Context(), pool.Config{Dir: dir, Name: open.Name(), Meta: p.meta}, pool.CheckOptions{})
+	require.True(t, blockdev.Is(err, blockdev.KindBusy), "%v", err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p = closedPool(t)
+	_, err = pool.Check(ctx, pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, pool.CheckOptions{})
+	require.ErrorIs(t, err, context.Canceled)
+}
