@@ -12,7 +12,7 @@ import (
 // either kind of quotes or none, unquoted URIs, blanks everywhere. Other
 // parameters, such as action, are left out.
 func MediaType(contentType string) (kind, charset string) {
-	kind, rest := cutParameter(contentType)
+	kind, rest, _ := strings.Cut(contentType, ";") // no type has quotes
 	for rest != "" {
 		var p string
 		p, rest = cutParameter(rest)

@@ -90,7 +90,7 @@ func TestEncodingOfFailures(t *testing.T) {
 }
 
 func FuzzMediaType(f *testing.F) {
-	for _, s := range []string{`application/soap+xml;charset=UTF-8`, `a/b; charset="utf-16"; action="x;y\""`, ";;=;charset='", `a;charset=`} {
+	for _, s := range []string{`application/soap+xml;charset=UTF-8`, `a/b; charset="utf-16"; action="x;y\""`, ";;=;charset='", `a;charset=`, `";";charset=utf-16`} {
 		f.Add(s, []byte("<a/>"))
 	}
 	f.Add("application/soap+xml;charset=utf-16", UTF16LE.Encode(envelope("", "")))
