@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) poolCommand() *cobra.Command {
-	return a.remote(parent("pool", "Places that hold volumes", a.poolList(), a.poolShow()))
+	return a.remote(parent("pool", "Places that hold volumes", a.poolList(), a.poolShow(), a.poolCheck(), a.poolScrub()))
 }
 
 func poolTable() *table {

@@ -52,6 +52,8 @@ type Config struct {
 type PoolConfig struct {
 	Name string `yaml:"name"`
 	Path string `yaml:"path"`
+	// VerifyReads compares what is read of snapshots and clones with its sums.
+	VerifyReads bool `yaml:"verify_reads"`
 }
 
 // Defaults is the configuration of a daemon that was told nothing.

@@ -32,7 +32,7 @@ pools:
 	require.Equal(t, Off, c.WSMan)
 	require.Equal(t, ":5986", c.WSManTLS, "what the file does not name stays")
 	require.True(t, c.AllowUnencrypted)
-	require.Equal(t, []PoolConfig{{"fast", "/fast"}, {"slow", "/slow"}}, c.Pools)
+	require.Equal(t, []PoolConfig{{Name: "fast", Path: "/fast"}, {Name: "slow", Path: "/slow"}}, c.Pools)
 	require.NoError(t, c.Check())
 }
 
@@ -110,11 +110,11 @@ func TestCheckRefuses(t *testing.T) {
 		"tls_cert and tls_key":         func(c *Config) { c.TLSKey = "key.pem" },
 		"log_level":                    func(c *Config) { c.LogLevel = "loud" },
 		"log_format":                   func(c *Config) { c.LogFormat = "xml" },
-		`pools[0]: ""`:                 func(c *Config) { c.Pools = []PoolConfig{{"", "/p"}} },
-		`pools[0]: "a/b"`:              func(c *Config) { c.Pools = []PoolConfig{{"a/b", "/p"}} },
-		`path "p" is not absolute`:     func(c *Config) { c.Pools = []PoolConfig{{"p", "p"}} },
-		`pools[1]: the name "P"`:       func(c *Config) { c.Pools = []PoolConfig{{"p", "/p"}, {"P", "/q"}} },
-		`pools[1]: the path "/p/."`:    func(c *Config) { c.Pools = []PoolConfig{{"p", "/p"}, {"q", "/p/."}} },
+		`pools[0]: ""`:                 func(c *Config) { c.Pools = []PoolConfig{{Name: "", Path: "/p"}} },
+		`pools[0]: "a/b"`:              func(c *Config) { c.Pools = []PoolConfig{{Name: "a/b", Path: "/p"}} },
+		`path "p" is not absolute`:     func(c *Config) { c.Pools = []PoolConfig{{Name: "p", Path: "p"}} },
+		`pools[1]: the name "P"`:       func(c *Config) { c.Pools = []PoolConfig{{Name: "p", Path: "/p"}, {Name: "P", Path: "/q"}} },
+		`pools[1]: the path "/p/."`:    func(c *Config) { c.Pools = []PoolConfig{{Name: "p", Path: "/p"}, {Name: "q", Path: "/p/."}} },
 	} {
 		c := Defaults()
 		change(&c)
@@ -128,7 +128,7 @@ func TestCheckCompletes(t *testing.T) {
 	c.DataDir = "data"
 	require.NoError(t, c.Check())
 	require.True(t, filepath.IsAbs(c.DataDir))
-	require.Equal(t, []PoolConfig{{"default", filepath.Join(c.DataDir, "pools", "default")}}, c.Pools)
+	require.Equal(t, []PoolConfig{{Name: "default", Path: filepath.Join(c.DataDir, "pools", "default")}}, c.Pools)
 }
 
 func FuzzConfigFile(f *testing.F) {

@@ -119,7 +119,10 @@ func (d *Daemon) openPools(ctx context.Context) error {
 		if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
 			return fmt.Errorf("pool %s: %w", c.Name, err)
 		}
-		p, err := pool.Open(ctx, pool.Config{Dir: c.Path, Name: c.Name, Meta: meta{d.store}, Logger: d.log, Time: time.Now, Rand: rand.Reader})
+		p, err := pool.Open(ctx, pool.Config{
+			Dir: c.Path, Name: c.Name, Meta: meta{d.store}, Logger: d.log, Time: time.Now, Rand: rand.Reader,
+			Checksums: true, VerifyReads: c.VerifyReads,
+		})
 		if err != nil {
 			return fmt.Errorf("pool %s: %w", c.Name, err)
 		}

@@ -82,7 +82,7 @@ func TestFailedStartClosesAll(t *testing.T) {
 	bad := c
 	blocked := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(blocked, nil, 0o600))
-	bad.Pools = append(bad.Pools[:1:1], PoolConfig{"other", filepath.Join(blocked, "pool")})
+	bad.Pools = append(bad.Pools[:1:1], PoolConfig{Name: "other", Path: filepath.Join(blocked, "pool")})
 	_, err := open(t, bad)
 	require.ErrorContains(t, err, "pool other")
 	start(t, c)

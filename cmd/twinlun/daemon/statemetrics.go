@@ -89,6 +89,8 @@ func (m *stateMetrics) pools(ctx context.Context, g gauges, _ map[replication.Vo
 		g.set("twinlun_pool_free_bytes", "Free space of that filesystem.", float64(p.Free), "pool", p.Name)
 		g.set("twinlun_pool_allocated_bytes", "Space that volumes occupy.", float64(p.Allocated), "pool", p.Name)
 		g.set("twinlun_pool_provisioned_bytes", "Sum of the sizes of the volumes.", float64(p.Provisioned), "pool", p.Name)
+		g.set("twinlun_pool_lost_bytes", "Files moved aside because the store does not know their layers.", float64(p.Lost), "pool", p.Name)
+		g.set("twinlun_pool_damaged_bytes", "Content found damaged since the start.", float64(p.Damaged), "pool", p.Name)
 		g.set("twinlun_pool_volumes", "Volumes.", float64(p.Volumes), "pool", p.Name)
 	}
 	return err
