@@ -45,6 +45,7 @@ type Layer struct {
 	size    atomic.Int64
 	blocks  *blockMap
 	stripes stripes
+	budget  *Budget
 	syncing oneAtATime
 	failed  atomic.Pointer[error]
 	checked atomic.Pointer[checked] // nil: reads are not compared with sums

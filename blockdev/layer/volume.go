@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 
@@ -25,6 +26,7 @@ type Volume struct {
 	chain  atomic.Pointer[Chain]
 	size   atomic.Int64
 	closed atomic.Bool
+	zeros  bool // writes of zeros are made like ZeroAt
 }
 
 // NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
@@ -34,6 +36,20 @@ func NewVolume(chain *Chain, size int64) *Volume {
 	v.chain.Store(chain)
 	v.size.Store(size)
 	return v
+}
+
+// DetectZeros has writes of whole blocks that are nothing but zeros take no space. It
+// comes before the first write.
+func (v *Volume) DetectZeros() { v.zeros = true }
+
+// allZero looks at whole words; len(p) is a multiple of blockSize.
+func allZero(p []byte) bool {
+	for ; len(p) > 0; p = p[8:] {
+		if binary.NativeEndian.Uint64(p) != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Quiesce returns when no write is in a layer, and lets none in until Resume.
@@ -123,6 +139,9 @@ func (v *Volume) writing(ctx context.Context, op string, off, n int64, fn func(*
 func (v *Volume) do(ctx context.Context, c blockdev.Change) error {
 	switch c.Op {
 	case blockdev.OpWrite:
+		if v.zeros && c.Off%blockSize == 0 && c.Len%blockSize == 0 && allZero(c.Data) {
+			return v.zero(ctx, c)
+		}
 		return v.write(ctx, c)
 	case blockdev.OpZero:
 		return v.zero(ctx, c)

@@ -38,4 +38,15 @@ type Config struct {
 	// MergeRate bounds the copying that gives space back after a delete, in
 	// bytes a second; default 256 MiB. Negative means no limit.
 	MergeRate int64
+	// Reserve is the space in bytes that volumes leave free, for what makes
+	// them durable and what gives space back; default 64 MiB or 1 % of what
+	// the folder's filesystem can hold, if that is less. Negative means none.
+	Reserve int64
+	// MaxProvisioned limits the sum of the volumes' sizes, in bytes: what
+	// would go beyond fails with KindNoSpace. 0 means no limit. Volumes that
+	// are there already stay.
+	MaxProvisioned int64
+	// DetectZeros makes writes of nothing but zeros, of whole blocks, take no
+	// space.
+	DetectZeros bool
 }

@@ -34,6 +34,11 @@ type LayerPool struct {
 	stop  context.CancelFunc
 	tasks sync.WaitGroup // the merger, hydrations, retired chains
 
+	limit  int64 // of the sum of the volumes' sizes; 0: none
+	spared int64 // Config.Reserve
+	zeros  bool  // Config.DetectZeros
+	budget *layer.Budget
+
 	structure sync.Mutex
 	mergeRate int64 // bytes a second
 
@@ -103,6 +108,7 @@ func newLayerPool(cfg Config) *LayerPool {
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
 		mergeRate: cmp.Or(cfg.MergeRate, mergeRate), marks: marks{issued: map[string]struct{}{}},
 		checksums: cfg.Checksums, verifyReads: cfg.VerifyReads, sumRate: sumRate, onDamage: cfg.Damaged,
+		limit: max(0, cfg.MaxProvisioned), spared: cfg.Reserve, zeros: cfg.DetectZeros,
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.log == nil {
@@ -119,6 +125,9 @@ func newLayerPool(cfg Config) *LayerPool {
 
 func (p *LayerPool) open(ctx context.Context, cfg Config) error {
 	if err := p.openFolder(cfg); err != nil {
+		return err
+	}
+	if err := p.openBudget(); err != nil {
 		return err
 	}
 	if err := p.load(ctx); err != nil {

@@ -73,6 +73,9 @@ func (p *LayerPool) openVolume(v *volume) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v.live, v.held = layer.NewVolume(chain, v.rec.Size), nodes
+	if p.zeros {
+		v.live.DetectZeros()
+	}
 	return nil
 }
 
@@ -106,6 +109,7 @@ func (p *LayerPool) hold(nodes []*node) error {
 			p.drop(nodes[:i+1])
 			return err
 		}
+		l.SetBudget(p.budget)
 		p.mu.Lock()
 		n.live = l
 		p.mu.Unlock()

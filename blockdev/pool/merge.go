@@ -13,6 +13,7 @@ import (
 // merging is the merge that is running: parent is to go, or child.
 type merging struct {
 	parent, child *node
+	user          *volume // counts among its users; guarded by LayerPool.mu
 	cancel        context.CancelFunc
 	ended         chan struct{}
 }

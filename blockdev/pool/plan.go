@@ -59,8 +59,12 @@ func (pl *plan) collect(id string) {
 	}
 }
 
-// addLayer plans a new layer.
+// addLayer plans a new layer. It is at least as long as its parent, so that a merge
+// takes all of that; a volume may be shorter.
 func (pl *plan) addLayer(id, parent string, size int64) {
+	if r := pl.layer(parent); r != nil {
+		size = max(size, r.Size)
+	}
 	pl.layers[id] = &layerRecord{Version: recordVersion, ID: id, Parent: parent, Size: size}
 }
 

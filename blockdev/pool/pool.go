@@ -25,8 +25,12 @@ type Volume struct {
 	Name    string // unique in its pool regardless of case; see ValidName
 	Size    int64  // bytes, a multiple of blockdev.SectorSize
 	Created time.Time
-	// Allocated is the space in bytes that belongs to this volume alone.
+	// Allocated is the space in bytes that belongs to this volume alone: what
+	// deleting it gives back at least.
 	Allocated int64
+	// Shared is the space in bytes of what the volume reads, or may be reset to,
+	// and others do, too.
+	Shared int64
 	// Dependent says that the volume still reads data that it shares with
 	// another (a snapshot, or a clone that is not yet hydrated).
 	Dependent bool
@@ -56,15 +60,19 @@ type Copy struct {
 
 // Info describes a pool.
 type Info struct {
-	Name        string
-	Total       int64 // bytes that the place below can hold
-	Free        int64 // bytes that are free there now
-	Allocated   int64 // bytes that the pool's volumes hold
-	Provisioned int64 // sum of the sizes of its volumes
-	Volumes     int
-	LostFiles   int   // files of layers that the pool does not know, kept aside
-	Lost        int64 // bytes that they take
-	Damaged     int64 // bytes that scrubs and reads found damaged since the pool was opened
+	Name           string
+	Total          int64 // bytes that the place below can hold
+	Free           int64 // bytes that are free there now
+	Allocated      int64 // bytes that the pool's volumes hold
+	Shared         int64 // of Allocated, what belongs to more than one volume
+	Reserve        int64 // of Free, what volumes cannot take by being written to
+	Provisioned    int64 // sum of the sizes of its volumes
+	MaxProvisioned int64 // what that is limited to; 0: no limit
+	Merging        int   // layers that wait for a merge, which gives space back
+	Volumes        int
+	LostFiles      int   // files of layers that the pool does not know, kept aside
+	Lost           int64 // bytes that they take
+	Damaged        int64 // bytes that scrubs and reads found damaged since the pool was opened
 }
 
 // Progress tells how far a long operation is: done of total bytes. It is called

@@ -75,7 +75,8 @@ func (p *LayerPool) reset(ctx context.Context, op string, v *volume) error {
 	if r.Top, err = p.newLayerID(); err != nil {
 		return err
 	}
-	if err := fresh.make(r.Top, r.Size, false); err != nil {
+	pl.addLayer(r.Top, r.Base, r.Size)
+	if err := fresh.make(r.Top, pl.layer(r.Top).Size, false); err != nil {
 		return err
 	}
 	defer fresh.close()
@@ -83,7 +84,6 @@ func (p *LayerPool) reset(ctx context.Context, op string, v *volume) error {
 		fresh.remove()
 		return blockdev.Wrap(blockdev.KindIO, op, err)
 	}
-	pl.addLayer(r.Top, r.Base, r.Size)
 	pl.putVolume(r)
 	pl.collect(old)
 	defer quiesce([]*volume{v})()

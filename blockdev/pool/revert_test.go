@@ -82,6 +82,32 @@ func (w *world) reset() {
 	}
 }
 
+// shrink takes the end of a volume away.
+func (w *world) shrink() {
+	v, d := w.pick()
+	if v == nil || v.size < worldSize/2 {
+		return
+	}
+	require.NoError(w.t, d.Close())
+	delete(w.open, v.id)
+	size := v.size - int64(1+w.r.IntN(60))*sector
+	v.write(size, v.size-size, 0, false) // the first half of it
+	less := v.copyOf(v.id, size)
+	less.hydrated = true // it cannot be reset any more
+	for s := range less.cells {
+		if less.cells[s].maybe = v.cells[s].maybe; s >= size/sector {
+			delete(less.cells, s)
+		}
+	}
+	w.unsure[v.id] = less
+	_, err := w.pool.Resize(context.Background(), v.id, size, true)
+	w.note("shrink %s to %d: %v", v.id, size, err)
+	if err == nil {
+		less.failed = v.failed
+		w.vols[v.id], w.unsure = less, nil
+	}
+}
+
 // TestResetAfterAll: a snapshot can be reset when its source and its neighbours are
 // gone, and again after a restart; deleting it gives everything back.
 func TestResetAfterAll(t *testing.T) {

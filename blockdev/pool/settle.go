@@ -17,6 +17,9 @@ func (p *LayerPool) settle(ctx context.Context, m *merging) error {
 		return err // nobody deletes a volume without a change of the tree
 	}
 	defer p.release(v, 0)
+	p.mu.Lock()
+	m.user = v
+	p.mu.Unlock()
 	chain, err := p.beginSinking(ctx, m, v)
 	if err != nil {
 		return err

@@ -141,6 +141,9 @@ func (s *snapshot) prepare() error {
 			return err
 		}
 	}
+	if err := s.pool.admit(opSnapshot, s.more()); err != nil {
+		return err
+	}
 	for _, r := range s.targets {
 		if next := s.turn.volumes[r.ID]; next != nil {
 			s.plan.layers[next.Top] = nil // takes writes between the two transactions

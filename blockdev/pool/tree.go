@@ -21,6 +21,8 @@ type tree struct {
 	// bare are the frozen layers with several children that lack sums, as far as is
 	// known. LayerPool.mu guards it.
 	bare map[string]struct{}
+	// provisioned is the sum of the volumes' sizes.
+	provisioned int64
 	// order is the volumes by name, and never changed; nil: to be made anew. Only
 	// LayerPool.mu guards it.
 	order []VolumeID
@@ -234,6 +236,7 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 	t.order = nil
 	v := t.volumes[id]
 	if v != nil {
+		t.provisioned -= v.rec.Size
 		delete(t.names, foldName(v.rec.Name))
 		if n := t.nodes[v.rec.Top]; n != nil && n.top == id {
 			n.top = ""
@@ -251,6 +254,7 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 		t.volumes[id] = v
 	}
 	v.rec = *r
+	t.provisioned += r.Size
 	t.names[foldName(r.Name)] = id
 	t.nodes[r.Top].top = id
 	if n := t.nodes[r.Base]; n != nil {

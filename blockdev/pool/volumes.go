@@ -65,6 +65,9 @@ func (p *LayerPool) Create(ctx context.Context, s Spec) (Volume, error) {
 	if err := p.free(op, r.Name, r.ID); err != nil {
 		return Volume{}, err
 	}
+	if err := p.admit(op, r.Size); err != nil {
+		return Volume{}, err
+	}
 	fresh := &freshLayers{pool: p}
 	if err := fresh.make(r.Top, r.Size, true); err != nil {
 		return Volume{}, err
@@ -99,6 +102,7 @@ func (f *freshLayers) make(id string, size int64, grounded bool) error {
 		f.close()
 		return err
 	}
+	l.SetBudget(f.pool.budget)
 	f.layers = append(f.layers, l)
 	return nil
 }
@@ -155,6 +159,7 @@ func (p *LayerPool) describe(v *volume, measure func(*node) (int64, error)) Volu
 		}
 		out.Allocated += size
 	}
+	out.Shared = p.shared(v, own, measure)
 	return out
 }
 
@@ -169,15 +174,24 @@ func (p *LayerPool) allocated(n *node) (int64, error) {
 	return size, metaError("measure layer "+n.rec.ID, blockdev.Wrap(blockdev.KindIO, "stat", err))
 }
 
-// measuredLocked is allocated, remembered while nobody uses the layer: only then its
-// files stay as they are.
+// measuredLocked is allocated, remembered while the layer's files stay as they are.
 func (p *LayerPool) measuredLocked(n *node) (int64, error) {
-	if n.measured && n.users == 0 {
+	if n.measured && p.stillLocked(n) {
 		return n.size, nil
 	}
 	size, err := p.allocated(n)
-	n.size, n.measured = size, err == nil && n.users == 0 && n.live == nil
+	n.size, n.measured = size, err == nil && p.stillLocked(n)
 	return size, err
+}
+
+// stillLocked says whether nothing changes the files of a layer: nobody uses it, or
+// it is frozen and no merge moves blocks from or to it.
+func (p *LayerPool) stillLocked(n *node) bool {
+	if n.users == 0 && n.live == nil {
+		return true
+	}
+	merges := p.merge != nil && (p.merge.parent == n || p.merge.child == n)
+	return n.top == "" && !merges && !n.filling
 }
 
 // Get describes one volume.
@@ -232,9 +246,7 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 	if out.Total, out.Free, err = p.fs.Space(); err != nil {
 		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)
 	}
-	for _, v := range p.tree.volumes {
-		out.Provisioned += v.rec.Size
-	}
+	out.Provisioned, out.MaxProvisioned, out.Reserve = p.tree.provisioned, p.limit, p.spared
 	anew := remeasured
 	for _, n := range p.tree.nodes { // in another order each time
 		if anew > 0 {
@@ -247,6 +259,8 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		}
 		out.Allocated += size
 	}
+	out.Shared = out.Allocated - p.exclusiveLocked()
+	out.Merging = len(p.tree.due)
 	return out, nil
 }
 
@@ -289,7 +303,10 @@ func (p *LayerPool) updated(op string, v *volume, want Volume) (volumeRecord, er
 	if r.Size < v.rec.Size {
 		return r, blockdev.Errorf(blockdev.KindInvalid, op, "size %d is smaller than %d", r.Size, v.rec.Size)
 	}
-	return r, checkSize(op, r.Size)
+	if err := checkSize(op, r.Size); err != nil {
+		return r, err
+	}
+	return r, p.withinLimit(op, r.Size-v.rec.Size)
 }
 
 // change stores v's new record and lets it grow.
@@ -297,7 +314,8 @@ func (p *LayerPool) change(ctx context.Context, v *volume, r volumeRecord) error
 	pl := newPlan(&p.tree)
 	pl.putVolume(r)
 	if r.Size > v.rec.Size {
-		pl.addLayer(r.Top, pl.layer(r.Top).Parent, r.Size)
+		top := pl.layer(r.Top)
+		pl.addLayer(r.Top, top.Parent, max(r.Size, top.Size))
 		if v.live != nil {
 			p.unsink(v, v.live.Chain())
 			if err := v.live.Chain().Top().Grow(r.Size); err != nil {

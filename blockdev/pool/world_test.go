@@ -72,6 +72,7 @@ func (w *world) start() {
 	p, err := pool.Open(context.Background(), pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
 		Checksums: w.summed, VerifyReads: w.summed,
+		Reserve: []int64{-1, -1, 12 * blockdev.BlockSize}[w.r.IntN(3)],
 	})
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}
@@ -128,8 +129,10 @@ func (w *world) step() {
 		w.hydrate()
 	case n < 94:
 		w.remove()
-	case n < 96:
+	case n < 95:
 		w.grow()
+	case n < 96:
+		w.shrink()
 	case n < 98:
 		w.closeOne()
 	default:

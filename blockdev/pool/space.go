@@ -1,0 +1,83 @@
+package pool
+
+import (
+	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
+)
+
+const (
+	// defaultReserve is Config.Reserve if that is 0, unless the place is small.
+	defaultReserve = 64 << 20
+	// reserveShare is the part of a small place that is reserved.
+	reserveShare = 100
+)
+
+// openBudget reserves what Config says of the pool's space.
+func (p *LayerPool) openBudget() error {
+	if p.spared == 0 {
+		total, _, err := p.fs.Space()
+		if err != nil {
+			return blockdev.Wrap(blockdev.KindIO, "open pool "+p.name, err)
+		}
+		p.spared = min(defaultReserve, total/reserveShare)
+	}
+	p.spared = max(0, p.spared)
+	p.budget = layer.NewBudget(p.fs.Space, p.spared)
+	return nil
+}
+
+// admit says whether there is room for new volumes of size bytes together.
+func (p *LayerPool) admit(op string, size int64) error {
+	if err := p.withinLimit(op, size); err != nil {
+		return err
+	}
+	if err := p.budget.Spare(); err != nil {
+		return blockdev.Wrap(blockdev.KindOf(err), op, err)
+	}
+	return nil
+}
+
+// withinLimit says whether volumes may get more bytes longer together; structure is
+// held.
+func (p *LayerPool) withinLimit(op string, more int64) error {
+	if p.limit <= 0 || more <= 0 || more <= p.limit-p.tree.provisioned {
+		return nil
+	}
+	return blockdev.Errorf(blockdev.KindNoSpace, op,
+		"%d bytes more than the %d that pool %s has provisioned go beyond its limit of %d", more, p.tree.provisioned, p.name, p.limit)
+}
+
+// more is how many bytes the set's new volumes have.
+func (s *snapshot) more() (n int64) {
+	for _, r := range s.targets {
+		if s.pool.tree.volumes[r.ID] == nil {
+			n += r.Size
+		}
+	}
+	return n
+}
+
+// shared is the space of the layers below own, the volume's own ones, that it stands
+// on.
+func (p *LayerPool) shared(v *volume, own []*node, measure func(*node) (int64, error)) (sum int64) {
+	for _, n := range p.tree.chain(v)[len(own):] {
+		size, err := measure(n)
+		if err != nil {
+			p.log.Warn("layer could not be measured", "pool", p.name, "volume", v.rec.ID, "err", err)
+		}
+		sum += size
+	}
+	return sum
+}
+
+// exclusiveLocked is the space of all layers that belong to one volume alone, which
+// have just been measured.
+func (p *LayerPool) exclusiveLocked() (sum int64) {
+	for _, v := range p.tree.volumes {
+		own, _ := p.tree.exclusive(v)
+		for _, n := range own {
+			sum += n.size
+		}
+	}
+	return sum
+}
