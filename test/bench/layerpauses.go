@@ -20,8 +20,8 @@ const busyWriters = 2
 
 // layerPauses shows what a snapshot does to writers that write as fast as they can.
 func layerPauses(ctx context.Context, l *lab) error {
-	for _, parent := range []string{l.memory, l.disk} {
-		err := withVolumes(ctx, parent, "layers", func(v *volumes) error { return pausesIn(ctx, l, v) })
+	for parent, n := range map[string]int{l.memory: pick(l, 10, 100), l.disk: pick(l, 6, 20)} {
+		err := withVolumes(ctx, parent, "layers", func(v *volumes) error { return pausesIn(ctx, l, v, n) })
 		if err != nil {
 			return err
 		}
@@ -29,8 +29,9 @@ func layerPauses(ctx context.Context, l *lab) error {
 	return nil
 }
 
-func pausesIn(ctx context.Context, l *lab, v *volumes) error {
-	n := pick(l, 10, 100)
+// pausesIn takes n snapshots of each sort.
+func pausesIn(ctx context.Context, l *lab, v *volumes, n int) error {
+	some := int64(pick(l, 128, 512))
 	t := l.table(fmt.Sprintf("%d snapshots each on %s, while %d goroutines write 4 KiB at random places of the volumes", n, filesystem(v.dir), busyWriters),
 		"what", "Snapshot, p50 ms", "longest write meanwhile, p50 ms", "p99", "in as long before, p50", "p99", "no write answered for, p50 ms", "p99", "goal")
 	for _, c := range []struct {
@@ -40,9 +41,9 @@ func pausesIn(ctx context.Context, l *lab, v *volumes) error {
 		snapshots   int
 		provisioned int64
 	}{
-		{"a volume of 1 TiB with data in 1 GiB, no snapshot before", 1, int64(pick(l, 128, 1024)) * mib, 0, 1 << 40},
-		{"the same, 100 snapshots before", 1, int64(pick(l, 128, 1024)) * mib, 100, 1 << 40},
-		{"a consistent set of 32 volumes", 32, int64(pick(l, 8, 32)) * mib, 0, 1 << 30},
+		{fmt.Sprintf("a volume of 1 TiB with data in %d MiB, no snapshot before", some), 1, some * mib, 0, 1 << 40},
+		{"the same, 100 snapshots before", 1, some * mib, 100, 1 << 40},
+		{"a consistent set of 32 volumes", 32, int64(pick(l, 8, 16)) * mib, 0, 1 << 30},
 	} {
 		var ids []pool.VolumeID
 		var disks []disk

@@ -197,7 +197,7 @@ func layerTransfers(ctx context.Context, l *lab) error {
 
 func (l *lab) transfersIn(ctx context.Context, parent string) error {
 	return withVolumes(ctx, parent, "layers", func(v *volumes) error {
-		size := int64(pick(l, 64, 256)) * mib
+		size := int64(pick(l, 64, 128)) * mib
 		f, err := plainFile(ctx, v.dir, size)
 		if err != nil {
 			return err

@@ -85,7 +85,7 @@ func flushed(ctx context.Context, d disk, depth int, took time.Duration) (float6
 func layerFirstWrites(ctx context.Context, l *lab) error {
 	for _, parent := range []string{l.memory, l.disk} {
 		err := withVolumes(ctx, parent, "layers", func(v *volumes) error {
-			return firstWrites(ctx, l, v, int64(pick(l, 64, 256))*mib)
+			return firstWrites(ctx, l, v, int64(pick(l, 64, 128))*mib)
 		})
 		if err != nil {
 			return err
