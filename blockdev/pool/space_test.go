@@ -31,6 +31,7 @@ func du(t *testing.T, dir string) (sum int64) {
 func figures(t *testing.T, p *pool.LayerPool, dir string) (info pool.Info) {
 	t.Helper()
 	require.NoError(t, p.WaitIdle(t.Context()))
+	require.NoError(t, p.WaitSummed(t.Context()))
 	for range 8 { // each measures some layers anew
 		var err error
 		info, err = p.Info(t.Context())
@@ -52,7 +53,9 @@ func figures(t *testing.T, p *pool.LayerPool, dir string) (info pool.Info) {
 // take, and what it says that a volume takes is there when it is deleted.
 func TestFiguresAgreeWithTheFolder(t *testing.T) {
 	dir := t.TempDir()
-	p := openDir(t, dir, pooltest.NewMeta())
+	p, err := pool.Open(t.Context(), pool.Config{Dir: dir, Name: "main", Meta: pooltest.NewMeta(), Checksums: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	figures(t, p, dir)
 	v := pooltest.Create(t, p, "v", 8<<20)
 	d := pooltest.Open(t, p, v.ID)

@@ -77,7 +77,7 @@ func (p *LayerPool) endSumming(s *summing, err error) {
 	id := s.node.rec.ID
 	switch {
 	case err == nil:
-		s.node.summed = true
+		s.node.summed, s.node.measured = true, false
 		delete(p.tree.bare, id)
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, errGone):
 		delete(p.tree.bare, id)
@@ -159,7 +159,7 @@ func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 			return err
 		}
 		p.mu.Lock()
-		n.summed = false
+		n.summed, n.measured = false, false
 		live := n.live
 		p.mu.Unlock()
 		if live != nil {

@@ -2,6 +2,8 @@ package pool
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -169,6 +171,13 @@ func (p *LayerPool) allocated(n *node) (int64, error) {
 	if err == nil && n.rec.Parent != "" {
 		var more int64
 		more, err = p.fs.Allocated(layer.MapFile(n.rec.ID))
+		size += more
+	}
+	if err == nil && n.top == "" {
+		var more int64
+		if more, err = p.fs.Allocated(layer.SumFile(n.rec.ID)); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
 		size += more
 	}
 	return size, metaError("measure layer "+n.rec.ID, blockdev.Wrap(blockdev.KindIO, "stat", err))
