@@ -20,8 +20,11 @@ const busyWriters = 2
 
 // layerPauses shows what a snapshot does to writers that write as fast as they can.
 func layerPauses(ctx context.Context, l *lab) error {
-	for parent, n := range map[string]int{l.memory: pick(l, 10, 100), l.disk: pick(l, 6, 20)} {
-		err := withVolumes(ctx, parent, "layers", func(v *volumes) error { return pausesIn(ctx, l, v, n) })
+	for _, in := range []struct {
+		parent string
+		n      int
+	}{{l.memory, pick(l, 10, 100)}, {l.disk, pick(l, 6, 20)}} {
+		err := withVolumes(ctx, in.parent, "layers", func(v *volumes) error { return pausesIn(ctx, l, v, in.n) })
 		if err != nil {
 			return err
 		}
