@@ -312,11 +312,7 @@ func (c *checker) checkStrangers(ctx context.Context) error {
 	}
 	decide := c.p.fates(c.files, marked)
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
-		f, err := decide(name)
-		if err != nil {
-			return err
-		}
-		c.stranger(name, f)
+		c.stranger(name, decide(name))
 	}
 	if !c.o.Repair {
 		return nil

@@ -77,10 +77,7 @@ func (p *LayerPool) sortFiles(files map[string]bool, marked map[string]string) e
 	decide := p.fates(files, marked)
 	changed := len(marked) > 0 // an earlier start may have removed what they are about
 	for name := range files {
-		f, err := decide(name)
-		if err != nil {
-			return err
-		}
+		f := decide(name)
 		switch f {
 		case remove:
 			p.log.Info("removing a file that an interrupted operation left", "pool", p.name, "file", name)
@@ -100,22 +97,22 @@ func (p *LayerPool) sortFiles(files map[string]bool, marked map[string]string) e
 
 // fates gives the function that decides about each file; the files of a layer share
 // their fate.
-func (p *LayerPool) fates(files map[string]bool, marked map[string]string) func(name string) (fate, error) {
+func (p *LayerPool) fates(files map[string]bool, marked map[string]string) func(name string) fate {
 	strangers := map[string]fate{}
-	return func(name string) (fate, error) {
+	return func(name string) fate {
 		id, kind, _ := layerOf(name)
 		if n := p.tree.nodes[id]; n != nil {
 			if n.uses(kind) {
-				return keep, nil
+				return keep
 			}
-			return remove, nil
+			return remove
 		}
-		if f, ok := strangers[id]; ok {
-			return f, nil
+		f, ok := strangers[id]
+		if !ok {
+			f = p.strangerFate(id, marked[id], files)
+			strangers[id] = f
 		}
-		f, err := p.strangerFate(id, marked[id], files)
-		strangers[id] = f
-		return f, err
+		return f
 	}
 }
 
@@ -131,20 +128,19 @@ func (n *node) uses(kind string) bool {
 }
 
 // strangerFate decides about a layer that is not in the tree.
-func (p *LayerPool) strangerFate(id, mark string, files map[string]bool) (fate, error) {
+func (p *LayerPool) strangerFate(id, mark string, files map[string]bool) fate {
 	switch {
 	case mark == markGone, !files[layer.DataFile(id)] && !files[layer.MapFile(id)]:
-		return remove, nil
+		return remove
 	case mark != markNew:
-		return shelve, nil
+		return shelve
 	}
 	for _, name := range []string{layer.DataFile(id), layer.MapFile(id)} {
-		empty, err := p.unwritten(name)
-		if err != nil || !empty {
-			return shelve, err
+		if empty, err := p.unwritten(name); err != nil || !empty {
+			return shelve // what cannot be read is not known to be empty
 		}
 	}
-	return remove, nil
+	return remove
 }
 
 // unwritten says whether a layer's file is as it was made: data files are holes, maps

@@ -107,18 +107,26 @@ func (p *LayerPool) endMarks(c markChange, made bool) {
 
 // newLayerID gives the id of a new layer, which the store has marked.
 func (p *LayerPool) newLayerID() (string, error) {
-	if err := p.reserve(p.ctx, 1); err != nil {
-		return "", err
+	for {
+		if err := p.reserve(p.ctx, 1); err != nil {
+			return "", err
+		}
+		if id, ok := p.issue(); ok {
+			return id, nil
+		}
 	}
+}
+
+// issue hands out an id that is at hand; ok is false if others took them all.
+func (p *LayerPool) issue() (id string, ok bool) {
 	p.marks.mu.Lock()
 	defer p.marks.mu.Unlock()
 	if len(p.marks.spare) == 0 {
-		return "", blockdev.Errorf(blockdev.KindBusy, "make layer id", "others took them all")
+		return "", false
 	}
-	id := p.marks.spare[0]
-	p.marks.spare = p.marks.spare[1:]
+	id, p.marks.spare = p.marks.spare[0], p.marks.spare[1:]
 	p.marks.issued[id] = struct{}{}
-	return id, nil
+	return id, true
 }
 
 // reserve sees to it that n ids are at hand.

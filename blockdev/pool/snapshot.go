@@ -53,6 +53,9 @@ func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores VolumeID)
 	if err := s.flush(ctx, (*layer.Volume).Flush); err != nil { // so that less is left for later
 		return nil, err
 	}
+	if err := p.reserve(ctx, len(s.sources)+len(set)); err != nil { // at once, and not under the lock
+		return nil, err
+	}
 	if err := p.lockStructure(ctx, opSnapshot); err != nil {
 		return nil, err
 	}

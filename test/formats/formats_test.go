@@ -22,7 +22,9 @@ import (
 var makeArchive = flag.String("make", "", "write a data dir of this version into the archive `FILE`")
 
 // fixtures are the archives in testdata, each with the data dir of one format.
-var fixtures = []string{"v1.tar.gz"}
+//
+// v1 is of the first version. v1-sums has sums of frozen layers, too.
+var fixtures = []string{"v1.tar.gz", "v1-sums.tar.gz"}
 
 const (
 	fixturePool = "default"
@@ -49,6 +51,7 @@ func open(dir string) (*pool.LayerPool, store.Store, error) {
 	}
 	p, err := pool.Open(context.Background(), pool.Config{
 		Dir: filepath.Join(dir, "pools", fixturePool), Name: fixturePool, Meta: meta{s},
+		Checksums: true, VerifyReads: true,
 	})
 	if err != nil {
 		return nil, nil, closing(err, s)
@@ -150,6 +153,7 @@ func TestMake(t *testing.T) {
 	require.NoError(t, err)
 	build(t, p)
 	require.NoError(t, p.WaitIdle(t.Context()))
+	require.NoError(t, p.WaitSummed(t.Context()))
 	require.NoError(t, p.Close())
 	require.NoError(t, s.Close())
 	require.NoError(t, pack(*makeArchive, dir))
@@ -193,6 +197,14 @@ func use(t *testing.T, dir string) {
 	extra := copyOf(t, p, find(t, p, "clone"), "extra")
 	require.NoError(t, p.Delete(t.Context(), extra.ID))
 	require.NoError(t, p.WaitIdle(t.Context()))
+	require.NoError(t, p.WaitSummed(t.Context()))
+	scrubbed, err := p.Scrub(t.Context(), pool.ScrubOptions{})
+	require.NoError(t, err)
+	require.NoError(t, scrubbed.Err())
+	require.Equal(t, 2, scrubbed.Layers)
+	info, err := p.Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.LostFiles)
 	require.NoError(t, p.Close())
 	require.NoError(t, s.Close())
 }
