@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -199,4 +200,31 @@ func (f *farm) forgetGone() {
 		}
 	}
 	f.snaps = left
+}
+
+// TestSinkingGivenUp: what went below the top while it was going down is durable after
+// a flush, also where the volume is back on its top by then.
+func TestSinkingGivenUp(t *testing.T) {
+	for seed := range uint64(20) {
+		m, meta := memfs.New(seed), pooltest.NewMeta()
+		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta, MergeRate: 1})
+		require.NoError(t, err)
+		v := pooltest.Create(t, p, "v", 4<<20)
+		d := pooltest.Open(t, p, v.ID)
+		pooltest.Write(t, d, pooltest.Fill(1, 1<<20), 0)
+		s := pooltest.Snap(t, p, v.ID, "s")
+		pooltest.Write(t, d, pooltest.Fill(2, 4*blockdev.BlockSize), 0)
+		require.NoError(t, p.Delete(t.Context(), s.ID))
+		require.Eventually(t, func() bool { return p.Sinking(v.ID) }, time.Minute, time.Millisecond)
+		pooltest.Write(t, d, pooltest.Fill(3, 1<<20), 2<<20)
+		_, err = p.Update(t.Context(), v.ID, func(v *pool.Volume) error { v.Size += 512; return nil })
+		require.NoError(t, err)
+		require.NoError(t, d.Flush(t.Context()))
+		after := m.Crash()
+		_ = p.Close() // without power
+		p, err = pool.Open(t.Context(), pool.Config{FS: after, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		pooltest.Holds(t, pooltest.Open(t, p, v.ID), pooltest.Fill(3, 1<<20), 2<<20)
+		require.NoError(t, p.Close())
+	}
 }

@@ -258,3 +258,27 @@ func TestResize(t *testing.T) {
 		require.True(t, blockdev.Is(err, blockdev.KindNotFound), "%v", err)
 	}
 }
+
+// TestResizeThenMerge: what was cut off does not come back where the layer that hides
+// it merges with a top that is shorter than what is below.
+func TestResizeThenMerge(t *testing.T) {
+	p, _ := openMem(t, pool.Config{})
+	v := pooltest.Create(t, p, "v", 4<<20)
+	write := func(seed byte, n int) {
+		d, err := p.Open(t.Context(), v.ID)
+		require.NoError(t, err)
+		pooltest.Write(t, d, pooltest.Fill(seed, n), 0)
+		require.NoError(t, d.Close())
+	}
+	write(1, 4<<20)
+	pooltest.Snap(t, p, v.ID, "stays")
+	_, err := p.Resize(t.Context(), v.ID, 1<<20, true)
+	require.NoError(t, err)
+	goes := pooltest.Snap(t, p, v.ID, "goes")
+	write(2, 1<<20)
+	require.NoError(t, p.Delete(t.Context(), goes.ID))
+	require.NoError(t, p.WaitIdle(t.Context()))
+	_, err = p.Resize(t.Context(), v.ID, 4<<20, false)
+	require.NoError(t, err)
+	pooltest.Holds(t, pooltest.Open(t, p, v.ID), append(pooltest.Fill(2, 1<<20), make([]byte, 3<<20)...), 0)
+}
