@@ -33,7 +33,7 @@ func (s *stack) sinkingChain() (c *Chain, into *Layer, below *View) {
 // TestSinkInUse brings a top down while it is written to between the pieces, with
 // interruptions, and finds the layer below alone to show the same.
 func TestSinkInUse(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range uint64(8) {
 		s := newStack(t, seed, 2+int(seed%4), sinkingSize)
 		want := s.shows[len(s.shows)-1]
 		var c *Chain
