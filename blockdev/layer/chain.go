@@ -25,7 +25,7 @@ func NewChain(top *Layer, below *View) *Chain {
 	c := &Chain{top: top, below: below}
 	if below != nil {
 		for _, l := range below.layers {
-			if l.owes.Load() {
+			if l.debt.open() {
 				c.owing = append(c.owing, l)
 			}
 		}
@@ -48,9 +48,9 @@ func (c *Chain) Retire() <-chan struct{} { return c.use.retire() }
 // written is not known to be durable: chains over its layers see to it before they
 // answer a flush. The volume must be quiesced.
 func (c *Chain) Freeze() {
-	c.top.owes.Store(true)
+	c.top.debt.owed.Add(1)
 	if c.sink != nil {
-		c.sink.inner.top.owes.Store(true)
+		c.sink.inner.top.debt.owed.Add(1)
 	}
 }
 

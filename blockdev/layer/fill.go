@@ -70,12 +70,7 @@ type mover struct {
 // called again. There must be one at a time for a layer.
 func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
 	for _, from := range below.layers {
-		if err := from.Failed(); err != nil { // see Sink
-			return err
-		}
-	}
-	for _, from := range below.layers {
-		if err := from.Failed(); err != nil {
+		if err := from.source(); err != nil {
 			return err
 		}
 	}
@@ -210,13 +205,23 @@ func (m *mover) commit() error {
 	return m.into.Flush()
 }
 
+// source readies a frozen layer for being copied and then forgotten: what was lost
+// must not look as if it were there, and a loss that nobody was told of yet would never
+// be told, because only a sync of the layer tells it.
+func (l *Layer) source() error {
+	if err := l.settle(); err != nil {
+		return err
+	}
+	return l.Failed()
+}
+
 // Sink moves everything that l has down into below, on which l stands, and which
 // nothing else stands on or reads. l must be frozen and is not changed, so nobody
 // sees the difference; afterwards below alone shows what both did. grounded says
 // that below stands on nothing. When Sink has returned nil, everything is durable.
 // It can be interrupted and called again.
 func (l *Layer) Sink(ctx context.Context, below *Layer, grounded bool, pace Pace) error {
-	if err := l.Failed(); err != nil { // what was lost must not look as if it were there
+	if err := l.source(); err != nil {
 		return err
 	}
 	if err := below.Grow(l.Size()); err != nil {

@@ -106,3 +106,46 @@ func TestFullFrozenIsNot(t *testing.T) {
 	require.NoError(t, h.WriteAt(t.Context(), []byte{1}, 0))
 	require.NoError(t, h.Flush(t.Context()))
 }
+
+// TestFreezeDuringFlush: a flush that began before a layer was frozen again does not
+// stand for what was written to it in between.
+func TestFreezeDuringFlush(t *testing.T) {
+	s := newStack(t, 3, 3, 40*blockSize)
+	c, into, _ := s.sinkingChain()
+	c.Freeze() // an earlier attempt was given up
+	c, _, _ = s.sinkingChain()
+	first := true
+	s.fs.SetFault(func(op memfs.Op, name string) error {
+		if op == memfs.OpSync && name == DataFile(into.ID()) && first {
+			first = false
+			c.Freeze() // given up again, while the flush of what was owed is under way
+		}
+		return nil
+	})
+	require.NoError(t, c.settle())
+	again := s.chain()
+	names := synced(s, func() { require.NoError(t, again.Flush()) })
+	require.Contains(t, names, DataFile(into.ID()), "more may have been written below")
+}
+
+// TestCopiesTellOfLosses: a layer whose content was never made durable is synced
+// before it is copied and forgotten: nothing else would tell that it was lost.
+func TestCopiesTellOfLosses(t *testing.T) {
+	for name, copy := range map[string]func(s *stack) error{
+		"down": func(s *stack) error { return s.layers[1].Sink(context.Background(), s.layers[0], true, nil) },
+		"up":   func(s *stack) error { return s.layers[2].Fill(context.Background(), s.below(2), nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _, h := turned(t)
+			s.fs.SetFault(func(op memfs.Op, name string) error {
+				if op == memfs.OpSync && name == DataFile(s.layers[1].ID()) {
+					return syscall.EIO
+				}
+				return nil
+			})
+			require.ErrorIs(t, copy(s), syscall.EIO)
+			s.fs.SetFault(nil)
+			require.ErrorIs(t, h.Flush(t.Context()), syscall.EIO)
+		})
+	}
+}

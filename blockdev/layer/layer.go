@@ -49,7 +49,7 @@ type Layer struct {
 	syncing oneAtATime
 	failed  atomic.Pointer[error]
 	checked atomic.Pointer[checked] // nil: reads are not compared with sums
-	owes    atomic.Bool             // frozen, and not all of it is known to be durable
+	debt    debt
 }
 
 // Create makes the files of a new layer of size bytes that holds nothing; grounded
@@ -251,16 +251,31 @@ func (l *Layer) flush() (err error) {
 	return nil
 }
 
+// debt counts how often a layer was frozen before all of it was known to be durable,
+// and how many of those times a flush that began later has made good. It is no flag: a
+// flush that was under way when the layer was frozen must not take away what that said.
+type debt struct{ owed, paid atomic.Uint64 }
+
+func (d *debt) open() bool { return d.paid.Load() < d.owed.Load() }
+
+// pay says that everything was made durable since owed was read.
+func (d *debt) pay(owed uint64) {
+	for paid := d.paid.Load(); paid < owed && !d.paid.CompareAndSwap(paid, owed); {
+		paid = d.paid.Load()
+	}
+}
+
 // settle makes a frozen layer durable.
 func (l *Layer) settle() error {
-	if !l.owes.Load() {
+	if !l.debt.open() {
 		return nil
 	}
-	err := l.Flush()
-	if err == nil {
-		l.owes.Store(false)
+	owed := l.debt.owed.Load()
+	if err := l.Flush(); err != nil {
+		return err
 	}
-	return err
+	l.debt.pay(owed)
+	return nil
 }
 
 // Fail ends writing to the layer for good, because of cause.

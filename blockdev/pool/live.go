@@ -198,7 +198,12 @@ func (p *LayerPool) closeIdle(v *volume) {
 // stand on before. structure is held.
 func (p *LayerPool) rechain(volumes []*volume) {
 	for _, v := range volumes {
-		if v.live != nil {
+		if v.live == nil {
+			continue
+		}
+		if chain := v.live.Chain(); chain.Sinking() { // flushes must go on to cover what was written below
+			p.unsink(v, chain)
+		} else {
 			v.live.Quiesce()
 			p.exchange(v, p.tree.chain(v))
 			v.live.Resume()
