@@ -23,7 +23,8 @@ func TestExampleFile(t *testing.T) {
 	require.NoError(t, c.Check())
 	require.Len(t, c.Pools, 2)
 	require.Equal(t, "/etc/twinlun/tls.key", c.TLSKey)
-	c.TLSCert, c.TLSKey, c.Pools = "", "", c.Pools[:1]
+	require.Len(t, c.EventDestinations, 2)
+	c.TLSCert, c.TLSKey, c.Pools, c.EventDestinations = "", "", c.Pools[:1], nil
 	want := Defaults()
 	require.NoError(t, want.Check())
 	require.Equal(t, want, c, "what is commented out is the default")
