@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"syscall"
@@ -40,6 +41,7 @@ type LayerPool struct {
 	budget *layer.Budget
 
 	structure sync.Mutex
+	unsettled *plan // what the store may have otherwise than the tree; nil: nothing. structure guards it
 	mergeRate int64 // bytes a second
 
 	marks       marks
@@ -202,19 +204,12 @@ func (p *LayerPool) closeVolumes() error {
 }
 
 // commit stores the plan and puts it into the tree. If it cannot be stored, nothing
-// has changed, and fresh, the layers that were made for it, are removed.
+// has changed, and fresh, the layers that were made for it, are removed as soon as the
+// store cannot have them.
 func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error {
 	sure, err := p.store(ctx, pl)
-	if err != nil && !sure {
-		sure = p.undo(pl, err)
-	}
 	if err != nil {
-		p.mu.Lock()
-		p.doubt = append(p.doubt, fresh...)
-		p.mu.Unlock()
-		if sure {
-			p.forgetDoubt()
-		}
+		p.giveUp(pl, sure, err, fresh)
 		return err
 	}
 	grounded := pl.grounded()
@@ -252,14 +247,35 @@ func (p *LayerPool) discard(gone, grounded []string) {
 	})
 }
 
+// giveUp ends a transaction that failed; sure says that nothing of it was stored.
+func (p *LayerPool) giveUp(pl *plan, sure bool, cause error, fresh []string) {
+	if sure {
+		for _, id := range fresh {
+			p.removeFiles(id)
+		}
+		return
+	}
+	p.mu.Lock()
+	p.doubt = append(p.doubt, fresh...)
+	p.mu.Unlock()
+	p.undo(pl, cause)
+}
+
 // undo stores again what the tree has, after a plan that may have been stored
 // although it failed. If that fails, too, the next start may find the plan, so the
-// layers that it removes must take no writes that would be gone then.
-func (p *LayerPool) undo(pl *plan, cause error) (sure bool) {
+// layers that it removes must take no writes that would be gone then, and the next
+// transaction that is made undoes it.
+func (p *LayerPool) undo(pl *plan, cause error) {
 	if _, err := p.store(context.Background(), pl.inverse()); err == nil {
-		return true
+		p.forgetDoubt()
+		return
 	}
 	p.log.Error("the store is in doubt about a change", "pool", p.name, "err", cause)
+	if p.unsettled == nil {
+		p.unsettled = newPlan(&p.tree)
+	}
+	maps.Copy(p.unsettled.layers, pl.layers)
+	maps.Copy(p.unsettled.volumes, pl.volumes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range pl.removed() {
@@ -267,7 +283,18 @@ func (p *LayerPool) undo(pl *plan, cause error) (sure bool) {
 			n.live.Fail(cause)
 		}
 	}
-	return false
+}
+
+// settleDoubt makes sure that the store has what the tree has.
+func (p *LayerPool) settleDoubt(ctx context.Context) error {
+	if err := p.lockStructure(ctx, "settle a change in doubt"); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	if p.unsettled == nil {
+		return nil
+	}
+	return p.commit(ctx, newPlan(&p.tree))
 }
 
 // forgetDoubt removes the files of transactions that are settled.

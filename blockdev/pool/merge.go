@@ -119,6 +119,9 @@ func (p *LayerPool) awaitMerge(ctx context.Context, n *node) error {
 // runMerge moves blocks so that one of the two layers is not needed any more, and
 // removes it. The way that copies less is taken.
 func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
+	if err := p.settleDoubt(ctx); err != nil { // the store may have others on the pair
+		return err
+	}
 	if err := p.awaitDrained(ctx); err != nil {
 		return err
 	}

@@ -92,22 +92,29 @@ func scan[R any](tx MetaTx, bucket, prefix string, add func(id string, r R) (int
 	})
 }
 
-// store writes what the plan changes. On failure, sure says that nothing was
+// store writes what the plan changes, and what the tree has where earlier plans left
+// the store in doubt. On failure, sure says that nothing was
 // stored; else it may be found at the next start, or not.
 func (p *LayerPool) store(ctx context.Context, pl *plan) (sure bool, err error) {
 	marks, err := p.nextMarks()
 	if err != nil {
 		return true, err
 	}
+	whole := pl
+	if p.unsettled != nil {
+		whole = p.unsettled.inverse()
+		maps.Copy(whole.layers, pl.layers)
+		maps.Copy(whole.volumes, pl.volumes)
+	}
 	written := false
 	err = p.meta.Update(ctx, func(tx MetaTx) error {
 		written = false
-		for id, r := range pl.volumes {
+		for id, r := range whole.volumes {
 			if err := put(tx, bucketVolumes, p.key(string(id)), r); err != nil {
 				return err
 			}
 		}
-		for id, r := range pl.layers {
+		for id, r := range whole.layers {
 			if err := put(tx, bucketLayers, p.key(id), r); err != nil {
 				return err
 			}
@@ -122,6 +129,9 @@ func (p *LayerPool) store(ctx context.Context, pl *plan) (sure bool, err error) 
 		return nil
 	})
 	p.endMarks(marks, err == nil)
+	if err == nil {
+		p.unsettled = nil
+	}
 	return !written || isFull(err), metaError("store the pool's records", err)
 }
 
