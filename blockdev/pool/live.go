@@ -155,6 +155,14 @@ func (p *LayerPool) retireLocked(chain *layer.Chain, held []*node) {
 	})
 }
 
+// shutLocked closes a volume that nobody uses. Who released it at the same time may
+// still be about to flush, and must learn that there is no need to.
+func (p *LayerPool) shutLocked(v *volume) {
+	v.live.Close()
+	p.retireLocked(v.live.Chain(), v.held)
+	v.live, v.held = nil, nil
+}
+
 // release ends what acquire began. The last one makes the volume durable and
 // closes its files; a volume that failed stays open, so that it is not forgotten
 // that it did.
@@ -188,8 +196,7 @@ func (p *LayerPool) closeIdle(v *volume) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v.users == 0 && v.opens == opens {
-		p.retireLocked(live.Chain(), v.held)
-		v.live, v.held = nil, nil
+		p.shutLocked(v)
 	}
 }
 

@@ -84,8 +84,7 @@ func (p *LayerPool) shutIdle(ctx context.Context, v *volume) error {
 	case err != nil:
 		return kinded(opResize, err)
 	}
-	p.retireLocked(live.Chain(), v.held)
-	v.live, v.held = nil, nil
+	p.shutLocked(v)
 	return nil
 }
 

@@ -377,8 +377,6 @@ func (p *LayerPool) abandon(v *volume) {
 		v.filling.cancel()
 	}
 	if v.live != nil {
-		v.live.Close()
-		p.retireLocked(v.live.Chain(), v.held)
-		v.live, v.held = nil, nil
+		p.shutLocked(v)
 	}
 }
