@@ -21,7 +21,8 @@ const maxLanes = 4
 // write once (errseq_t in Linux, Documentation/core-api/errseq.rst): of two syncs of
 // one descriptor, one might be told, and the other take the same loss for a success.
 // A descriptor that is opened after a loss was told is not told of it again. Lanes
-// are therefore opened while no sync is under way, and none has failed.
+// are therefore opened while no sync and no durable write is under way, and none has
+// failed.
 type lanes struct {
 	main func() error // syncs the descriptor that is there from the beginning
 	more func() (*os.File, error)
@@ -33,7 +34,8 @@ type lanes struct {
 	next    *round // waits for a lane
 	wake    chan struct{}
 	failed  error
-	only    bool // more lanes could not be had
+	only    bool // there are no more lanes to be had
+	writers writers
 }
 
 // lane is a descriptor that one sync at a time uses.
@@ -86,7 +88,7 @@ func (s *lanes) takeLocked() (lane, error) {
 	if s.failed != nil {
 		return lane{}, s.failed
 	}
-	if waited && s.running == 0 && len(s.all) == 1 && !s.only {
+	if waited && s.running == 0 && s.writers.busy == 0 && len(s.all) == 1 && !s.only {
 		s.openLocked()
 	}
 	l := s.idle[len(s.idle)-1]
@@ -135,7 +137,7 @@ func (s *lanes) close() error {
 		}
 	}
 	s.all, s.only = s.all[:min(1, len(s.all))], true
-	return err
+	return errors.Join(err, s.writers.close())
 }
 
 // syncOf is fdatasync.
@@ -148,9 +150,9 @@ func syncOf(f *os.File) error {
 }
 
 // reopen opens what f has open once more, also if its name is gone.
-func (f *osFile) reopen() (again *os.File, err error) {
+func (f *osFile) reopen(flag int) (again *os.File, err error) {
 	err = f.control("open", func(fd int) error {
-		again, err = os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flag, 0)
 		return err
 	})
 	return again, err

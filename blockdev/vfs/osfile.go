@@ -31,7 +31,7 @@ func newOSFile(f *os.File) (*osFile, error) {
 	}
 	out := &osFile{File: f, raw: raw}
 	out.lanes.main = func() error { return out.control("fdatasync", unix.Fdatasync) }
-	out.lanes.more = out.reopen
+	out.lanes.more = func() (*os.File, error) { return out.reopen(os.O_RDONLY) }
 	return out, nil
 }
 
@@ -60,35 +60,6 @@ func (f *osFile) control(name string, op func(fd int) error) error {
 
 // Sync is fdatasync: one for all who wait, and a few at once.
 func (f *osFile) Sync() error { return f.lanes.sync() }
-
-// WriteSync is pwritev2 with RWF_DSYNC.
-func (f *osFile) WriteSync(p []byte, off int64) error {
-	for len(p) > 0 {
-		var n int
-		err := f.control("pwritev2", func(fd int) (err error) {
-			n, err = unix.Pwritev2(fd, [][]byte{p}, off, unix.RWF_DSYNC)
-			return err
-		})
-		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
-			return f.writeThenSync(p, off)
-		}
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return &os.PathError{Op: "pwritev2", Path: f.Name(), Err: io.ErrShortWrite}
-		}
-		p, off = p[n:], off+int64(n)
-	}
-	return nil
-}
-
-func (f *osFile) writeThenSync(p []byte, off int64) error {
-	if _, err := f.WriteAt(p, off); err != nil {
-		return err
-	}
-	return f.Sync()
-}
 
 // Size is fstat's.
 func (f *osFile) Size() (int64, error) {
