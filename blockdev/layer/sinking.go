@@ -135,9 +135,17 @@ func (c *Chain) both(off, n int64, st state, change func(*Layer) error) error {
 	set := stripesOf(off, n)
 	inner.top.stripes.lock(set, true)
 	defer inner.top.stripes.unlock(set, true)
+	if st == zero {
+		if err := c.emptyBelow(off, n); err != nil {
+			c.sink.broken.Store(true)
+		}
+	}
 	if err := c.put(off, n, st, change); err != nil {
 		c.sink.broken.Store(true) // the top has some of it, perhaps
 		return err
+	}
+	if c.Sunk() != nil {
+		return nil // the copy below is of no use, and must not be marked
 	}
 	if err := change(inner.top); err != nil {
 		c.sink.broken.Store(true)
@@ -147,6 +155,20 @@ func (c *Chain) both(off, n int64, st state, change func(*Layer) error) error {
 		inner.top.blocks.mark(first, count, data) // a copy may have to mark it zero yet
 	}
 	return nil
+}
+
+// emptyBelow takes away what the layer below has where the top has zeros: the blocks
+// will be marked there before the rest of them is copied, and a power cut may forget
+// that the top has them.
+func (c *Chain) emptyBelow(off, n int64) error {
+	first, count := blockRange(off, n)
+	end := min((first+count)*blockSize, c.top.Size())
+	return c.split(first*blockSize, end-first*blockSize, func(at, n int64, st state) error {
+		if st != zero {
+			return nil // another was quicker
+		}
+		return c.sink.inner.top.data.Punch(at, n)
+	})
 }
 
 // put makes the change in the top.
