@@ -87,3 +87,29 @@ func TestFailureKeepsDoubt(t *testing.T) {
 	pooltest.Open(t, p, a.ID)
 	require.NoError(t, p.Close())
 }
+
+// TestDoubtAboutDelete: a volume whose deletion failed, and was perhaps stored, takes
+// writes only when it is certain that the next start knows it.
+func TestDoubtAboutDelete(t *testing.T) {
+	ctx, m, meta := context.Background(), memfs.New(1), pooltest.NewMeta()
+	p, err := pool.Open(ctx, pool.Config{FS: m, Name: "w", Meta: meta})
+	require.NoError(t, err)
+	a := pooltest.Create(t, p, "a", 1<<20)
+	commits := 0
+	meta.Commit = func() (bool, error) {
+		commits++
+		return commits == 1, syscall.EIO
+	}
+	require.ErrorIs(t, p.Delete(ctx, a.ID), syscall.EIO)
+	_, err = p.Open(ctx, a.ID)
+	require.ErrorIs(t, err, syscall.EIO)
+	meta.Commit = nil
+	d := pooltest.Open(t, p, a.ID)
+	pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
+	require.NoError(t, d.Flush(ctx))
+
+	p, err = pool.Open(ctx, pool.Config{FS: m.Crash(), Name: "w", Meta: meta})
+	require.NoError(t, err)
+	pooltest.Holds(t, pooltest.Open(t, p, a.ID), pooltest.Fill(1, 9000), 0)
+	require.NoError(t, p.Close())
+}

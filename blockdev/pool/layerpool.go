@@ -291,6 +291,11 @@ func (p *LayerPool) settleDoubt(ctx context.Context) error {
 		return err
 	}
 	defer p.structure.Unlock()
+	return p.makeSure(ctx)
+}
+
+// makeSure is settleDoubt with structure held.
+func (p *LayerPool) makeSure(ctx context.Context) error {
 	if p.unsettled == nil {
 		return nil
 	}

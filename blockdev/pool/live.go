@@ -45,6 +45,11 @@ func (p *LayerPool) acquire(ctx context.Context, op string, id VolumeID, handles
 	if v = p.tree.volumes[id]; v == nil {
 		return nil, nil, notFound(op, id)
 	}
+	if v.live == nil {
+		if err := p.makeSure(ctx); err != nil { // the next start might not know the volume, or its top
+			return nil, nil, err
+		}
+	}
 	if err := p.openVolume(v); err != nil {
 		return nil, nil, err
 	}
