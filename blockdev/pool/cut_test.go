@@ -1,0 +1,55 @@
+package pool_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
+	"twinlun/blockdev/pool/pooltest"
+	"twinlun/blockdev/vfs/memfs"
+)
+
+// TestCutWhileSinking: a Hydrate that ends cuts off a layer that another volume stands
+// on, too, whose top is going down. What that volume wrote below its top is durable
+// after its next flush all the same.
+func TestCutWhileSinking(t *testing.T) {
+	for seed := range uint64(10) {
+		m, meta := memfs.New(seed), pooltest.NewMeta()
+		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta, MergeRate: 1})
+		require.NoError(t, err)
+		a := pooltest.Create(t, p, "a", 8<<20)
+		pooltest.Write(t, pooltest.Open(t, p, a.ID), pooltest.Fill(1, 1<<20), 0)
+		b := pooltest.Snap(t, p, a.ID, "b")
+		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() {
+			ended <- p.Hydrate(t.Context(), b.ID, 0, func(int64, int64) {
+				select {
+				case begun <- struct{}{}:
+					<-goOn
+				case <-goOn:
+				}
+			})
+		}()
+		<-begun
+		c := pooltest.Snap(t, p, b.ID, "c")
+		d := pooltest.Open(t, p, c.ID)
+		pooltest.Write(t, d, pooltest.Fill(2, 1<<20), 0)
+		s := pooltest.Snap(t, p, c.ID, "s")
+		pooltest.Write(t, d, pooltest.Fill(3, 4*blockdev.BlockSize), 0)
+		require.NoError(t, p.Delete(t.Context(), s.ID))
+		require.Eventually(t, func() bool { return p.Sinking(c.ID) }, time.Minute, time.Millisecond)
+		pooltest.Write(t, d, pooltest.Fill(4, 1<<20), 4<<20)
+		close(goOn)
+		require.NoError(t, <-ended)
+		require.NoError(t, d.Flush(t.Context()))
+		after := m.Crash()
+		_ = p.Close() // without power
+		p, err = pool.Open(t.Context(), pool.Config{FS: after, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		pooltest.Holds(t, pooltest.Open(t, p, c.ID), pooltest.Fill(4, 1<<20), 4<<20)
+		require.NoError(t, p.Close())
+	}
+}
