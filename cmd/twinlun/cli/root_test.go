@@ -26,7 +26,7 @@ func TestUsage(t *testing.T) {
 		"job list a", "pool", "pool show", "pool list a", "get", "enumerate", "enumerate a b", "invoke", "invoke CIM_ReplicationService", "class",
 		"user", "user add", "user nonsense", "user list a", "version a", "completion", "completion tcsh", "serve a", "serve --nonsense",
 		"serve --wsman nowhere", "serve --config /none.yaml", "serve --log-level loud", "serve --allow-unencrypted=perhaps",
-		"watch", "volume list -o xml", "volume list --server storage1", "volume list --server ftp://h/", "volume list --server https://u:p@h/",
+		"watch a", "watch --query q --class c", "volume list -o xml", "volume list --server storage1", "volume list --server ftp://h/", "volume list --server https://u:p@h/",
 		"volume list --password-file /none", "volume list --ca /none", "volume list --ca /dev/null",
 	} {
 		o := run(t.Context(), strings.Fields(line)...)
