@@ -10,7 +10,7 @@ import (
 
 // maxWriters is how many durable writes of a file run at once. More are written, and
 // then wait for one Sync together.
-const maxWriters = 8
+const maxWriters = 32
 
 // writers are the descriptors for durable writes. As with lanes, one write at a time
 // uses each: of two writes on one descriptor, one would be told of a loss of the other's
