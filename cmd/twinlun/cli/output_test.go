@@ -19,9 +19,6 @@ func sample() *table {
 }
 
 func TestOutput(t *testing.T) {
-	local := time.Local
-	time.Local = time.UTC
-	defer func() { time.Local = local }()
 	for form, want := range map[string]string{
 		"table": `NAME     SIZE     STATE         WHEN                 TOOK  MEMBERS  CamelCase               TWO WORDS
 a        1.5 KiB  Synchronized  2026-11-01 11:30:00  1.5s  x, y     1, 2026-11-01 11:30:00  true
