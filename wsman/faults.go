@@ -271,16 +271,6 @@ func SubscriptionExpiration(format string, args ...any) *Fault {
 	return eventing("InvalidExpirationTime", "", 0x8033801F).fault(format, args)
 }
 
-// UnsupportedExpirationType refuses an expiration of a kind that is not served.
-func UnsupportedExpirationType(format string, args ...any) *Fault {
-	return eventing("UnsupportedExpirationType", "", 0x80338020).fault(format, args)
-}
-
-// FilteringNotSupported refuses every filter of a subscription.
-func FilteringNotSupported(format string, args ...any) *Fault {
-	return eventing("FilteringNotSupported", "", 0x80338021).fault(format, args)
-}
-
 // FilteringUnavailable is FilteringRequestedUnavailable of a subscription: the
 // dialect is not served, or with DetailFiltering a filter is missing.
 func FilteringUnavailable(detail, format string, args ...any) *Fault {
@@ -315,9 +305,4 @@ func CannotProcessEventFilter(format string, args ...any) *Fault {
 func InvalidBookmark(detail, format string, args ...any) *Fault {
 	n := detailed(map[string]uint32{DetailExpired: 0x80338050}, detail, 0x80338038)
 	return management("InvalidBookmark", detail, n).fault(format, args)
-}
-
-// DeliveryRefused is what a receiver answers that takes no more events.
-func DeliveryRefused(format string, args ...any) *Fault {
-	return management("DeliveryRefused", "", 0x80338034).receiver().fault(format, args)
 }
