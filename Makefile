@@ -4,10 +4,11 @@
 # fuzz     every fuzzer for FUZZTIME each
 # bench    figures side by side with peers, in one run
 # demo     the main job on real data
-# crash    power cuts of the layer store, CRASHRUNS of them
+# crash    power cuts, faults and full disks of the layer store: CRASHRUNS of each test, from the seed CRASHFROM on, on all processors
 
 FUZZTIME ?= 60s
 CRASHRUNS ?= 100000
+CRASHFROM ?= 1
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 GOFILES = $(shell git ls-files '*.go' 2>/dev/null || find . -name '*.go')
 
@@ -38,4 +39,4 @@ demo: clients build
 	test/demo/run.sh
 
 crash:
-	TWINLUN_CRASH_RUNS=$(CRASHRUNS) go test -timeout 0 -run 'Crash|PowerCut|Faults|NoSpace' ./blockdev/...
+	TWINLUN_CRASH_RUNS=$(CRASHRUNS) TWINLUN_CRASH_FROM=$(CRASHFROM) go test -timeout 0 -run 'Crash|PowerCut|Faults|NoSpace' ./blockdev/...

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"syscall"
 	"testing"
 
@@ -17,33 +15,6 @@ import (
 	"twinlun/blockdev/pool/pooltest"
 	"twinlun/blockdev/vfs/memfs"
 )
-
-// runs is how often a randomized test runs: more with TWINLUN_CRASH_RUNS; one
-// seed alone with TWINLUN_CRASH_SEED.
-func runs(t *testing.T, n int) (from, to uint64) {
-	if s := os.Getenv("TWINLUN_CRASH_SEED"); s != "" {
-		seed, err := strconv.ParseUint(s, 10, 64)
-		require.NoError(t, err)
-		return seed, seed + 1
-	}
-	if s := os.Getenv("TWINLUN_CRASH_RUNS"); s != "" {
-		more, err := strconv.Atoi(s)
-		require.NoError(t, err)
-		return 1, uint64(more) + 1
-	}
-	return 1, uint64(n/slowness) + 1
-}
-
-// eachSeed runs fn for many seeds; the name of a failing subtest is its seed.
-func eachSeed(t *testing.T, n int, fn func(t *testing.T, seed uint64)) {
-	from, to := runs(t, n)
-	for seed := from; seed < to; seed++ {
-		ok := t.Run(fmt.Sprint("seed", seed), func(t *testing.T) { fn(t, seed) })
-		if !ok {
-			t.Fatalf("failed with TWINLUN_CRASH_SEED=%d", seed)
-		}
-	}
-}
 
 // TestPowerCut cuts the power at a random call of a random workload, three times in
 // a row, and compares what is found with what may be there.
