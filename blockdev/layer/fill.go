@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"twinlun/blockdev/vfs"
 )
 
 const (
@@ -57,7 +59,8 @@ type mover struct {
 	pace   Pace
 	piece  int64 // how much is moved at once; 0: copyPiece
 	done   []span
-	copied int64 // since the last commit
+	copied int64 // since the last commit; what was cloned costs nothing
+	copies bool  // the files cannot share blocks
 }
 
 // Fill brings into the layer what it does not have and below shows. The layer may
@@ -138,8 +141,12 @@ func (m *mover) bring(p piece) error {
 // copyFile makes [off, end) of the layer what it is in the data file of from, holes
 // included. Ranges of data may begin or end within a block.
 func (m *mover) copyFile(from *Layer, off, end int64) error {
+	off, err := m.cloneFile(from, off, end)
+	if err != nil || off == end {
+		return err
+	}
 	at := off
-	err := from.ranges(off, end-off, func(lo, hi int64) error {
+	err = from.ranges(off, end-off, func(lo, hi int64) error {
 		if err := m.clean(at, lo); err != nil {
 			return err
 		}
@@ -155,6 +162,24 @@ func (m *mover) copyFile(from *Layer, off, end int64) error {
 		m.mark(off, end, data)
 	}
 	return err
+}
+
+// cloneFile is copyFile for as many whole blocks as the two files can share, and says
+// where they end. A layer's file may have more than the layer; that is left out.
+func (m *mover) cloneFile(from *Layer, off, end int64) (int64, error) {
+	hi := min(end, from.Size()) / blockSize * blockSize
+	if m.copies || off >= hi {
+		return off, nil
+	}
+	err := vfs.Clone(m.into.data, from.data, off, hi-off)
+	if errors.Is(err, errors.ErrUnsupported) {
+		m.copies = true
+		return off, nil
+	}
+	if err == nil {
+		m.mark(off, hi, data)
+	}
+	return hi, ioError("clone", err)
 }
 
 // clean takes away what an interrupted write may have left in a range that the

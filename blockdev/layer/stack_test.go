@@ -28,6 +28,7 @@ type stack struct {
 
 func newStack(t *testing.T, seed uint64, depth int, size int64) *stack {
 	s := &stack{t: t, fs: memfs.New(seed), r: rand.New(rand.NewPCG(seed, 3)), size: size}
+	s.fs.SetCloning(seed%2 == 1)
 	for range depth {
 		s.push()
 		for range 25 {
@@ -192,6 +193,7 @@ func TestFillWhileWritten(t *testing.T) {
 // TestFillIsResumed: a copy that was stopped has kept what it had.
 func TestFillIsResumed(t *testing.T) {
 	s := newStack(t, 1, 2, 30<<20)
+	s.fs.SetCloning(false)
 	p := bytes.Repeat([]byte{9}, 20<<20)
 	require.NoError(t, NewChain(s.layers[0], nil).writeAt(p, 0))
 	copy(s.shows[0], p)

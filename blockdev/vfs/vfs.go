@@ -110,3 +110,13 @@ type Shape interface {
 	// within the files.
 	CopyFrom(src File, off, n int64) error
 }
+
+// Cloner is what a File has that can share blocks on disk with another file.
+type Cloner interface {
+	// CloneFrom makes [off, off+n) of the file what it is in src, holes included,
+	// by sharing its blocks: no data moves. Both ranges lie within the files.
+	// errors.ErrUnsupported: the two files cannot share that range, as most
+	// filesystems cannot any, and others none that does not begin and end with a
+	// block; nothing has changed then.
+	CloneFrom(src File, off, n int64) error
+}

@@ -58,6 +58,7 @@ type FS struct {
 	calls    int
 	cutAt    int // the call at which the power goes; 0: never
 	dark     bool
+	clones   bool
 	fault    Fault
 }
 
@@ -78,6 +79,13 @@ func (m *FS) SetCapacity(n int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.capacity = n
+}
+
+// SetCloning says whether files can share blocks, which they cannot if nobody says so.
+func (m *FS) SetCloning(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.clones = on
 }
 
 // SetFault puts f before every call; nil takes it out.
@@ -287,7 +295,7 @@ func (m *FS) Crash() *FS {
 	defer m.mu.Unlock()
 	m.dark = true
 	after := New(m.rng.Uint64())
-	after.capacity = m.capacity
+	after.capacity, after.clones = m.capacity, m.clones
 	chosen := map[string]*inode{}
 	for _, name := range slices.Sorted(maps.Keys(m.entries)) {
 		e := m.entries[name]

@@ -14,7 +14,13 @@ import (
 )
 
 func TestMemFS(t *testing.T) {
-	vfstest.Run(t, func(*testing.T) vfs.FS { return memfs.New(1) })
+	for _, clones := range []bool{false, true} {
+		vfstest.Run(t, func(*testing.T) vfs.FS {
+			m := memfs.New(1)
+			m.SetCloning(clones)
+			return m
+		})
+	}
 }
 
 func fill(b byte, n int) []byte { return bytes.Repeat([]byte{b}, n) }

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"Punch", punch},
 		{"Truncate", truncate},
 		{"CopyFrom", copyFrom},
+		{"CloneFrom", cloneFrom},
 		{"RemovedFilesGoOn", removed},
 		{"Space", space},
 		{"Shelf", shelf},
@@ -199,6 +200,41 @@ func copyFrom(t *testing.T, fsys vfs.FS) {
 	require.NoError(t, b.CopyFrom(onlyFile{a}, 500000, 100)) // of another kind
 	copy(want[500000:], bytes.Repeat([]byte{1}, 100))
 	holds(t, b, want, 0)
+}
+
+// cloneFrom requires that a clone is the whole of a range, holes included, or that
+// nothing has changed.
+func cloneFrom(t *testing.T, fsys vfs.FS) {
+	a, b := create(t, fsys, "a", 64*block), create(t, fsys, "b", 64*block)
+	write(t, a, 1, 3*block, 5*block)
+	write(t, a, 1, 20*block, block+100)
+	write(t, b, 2, 0, 64*block)
+	for _, c := range []struct {
+		src  vfs.File
+		off  int64
+		n    int64
+		hard bool // nobody can
+	}{
+		{a, 2 * block, 30 * block, false},
+		{a, 40 * block, 0, false},
+		{a, 50*block + 512, 1024, true},
+		{onlyFile{a}, 0, 64 * block, true},
+	} {
+		want := make([]byte, 64*block)
+		_, err := b.ReadAt(want, 0)
+		require.NoError(t, err)
+		err = vfs.Clone(b, c.src, c.off, c.n)
+		switch {
+		case err == nil:
+			require.False(t, c.hard)
+			_, err := c.src.ReadAt(want[c.off:][:c.n], c.off)
+			require.NoError(t, err)
+		default:
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+		}
+		holds(t, b, want, 0)
+	}
+	require.ErrorIs(t, vfs.Clone(onlyFile{b}, a, 0, block), errors.ErrUnsupported)
 }
 
 // onlyFile hides what else a File is.
