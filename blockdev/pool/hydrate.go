@@ -159,6 +159,9 @@ func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error)
 	if err := p.commit(ctx, pl); err != nil {
 		return false, err
 	}
+	for _, n := range f.held[1:] {
+		f.node.damage.inherit(&n.damage)
+	}
 	p.rechain(p.tree.above(f.node))
 	return false, nil
 }

@@ -54,7 +54,6 @@ type LayerPool struct {
 	tree       tree
 	closed     bool
 	lost       lost
-	badBytes   int64                        // found since Open
 	summing    *summing                     // nil: no layer is summed or verified
 	scrubs     int                          // that are running
 	doubt      []string                     // layers that a failed transaction may have stored

@@ -236,6 +236,11 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 	if err := p.commit(ctx, pl); err != nil {
 		return err
 	}
+	stays := m.child
+	if old == m.child {
+		stays = m.parent
+	}
+	stays.damage.inherit(&old.damage)
 	p.rechain(volumes)
 	p.log.Debug("layers merged", "pool", p.name, "gone", old.rec.ID)
 	return nil

@@ -34,6 +34,9 @@ type Volume struct {
 	// Dependent says that the volume still reads data that it shares with
 	// another (a snapshot, or a clone that is not yet hydrated).
 	Dependent bool
+	// Damaged is how many bytes of what the volume stands on are known not to be
+	// what was written. What the volume has written over meanwhile may count.
+	Damaged int64
 	// Labels are small facts that the layers above keep with the volume.
 	Labels map[string]string
 }
@@ -69,10 +72,11 @@ type Info struct {
 	Provisioned    int64 // sum of the sizes of its volumes
 	MaxProvisioned int64 // what that is limited to; 0: no limit
 	Merging        int   // layers that wait for a merge, which gives space back
+	Reclaimable    int64 // of Allocated, what these merges give back at most
 	Volumes        int
 	LostFiles      int   // files of layers that the pool does not know, kept aside
 	Lost           int64 // bytes that they take
-	Damaged        int64 // bytes that scrubs and reads found damaged since the pool was opened
+	Damaged        int64 // bytes that are known to be damaged: scrubs and reads since the pool was opened found them
 }
 
 // Progress tells how far a long operation is: done of total bytes. It is called
@@ -149,6 +153,12 @@ type Walker interface {
 	Walk(ctx context.Context, f func(Volume) error) error
 	// Count says how many volumes there are.
 	Count(ctx context.Context) (int, error)
+}
+
+// Scrubber is what a Pool has that can compare its content with checksums.
+type Scrubber interface {
+	// Scrub does so; see LayerPool.Scrub. It ends early with ctx.
+	Scrub(ctx context.Context, o ScrubOptions) (Scrubbed, error)
 }
 
 // Pool is one place that holds volumes. All methods may be called at the same

@@ -176,11 +176,14 @@ func (p *LayerPool) verify(ctx context.Context, n *node, pace layer.Pace, out *S
 	case err != nil:
 		return err
 	}
+	var damage []Damage
+	for _, d := range found {
+		damage = append(damage, p.damaged(n, d))
+	}
+	n.damage.replace(damage, bad)
 	out.Layers++
 	out.Bad += bad
-	for _, d := range found {
-		out.Damage = append(out.Damage, p.damaged(n, d))
-	}
+	out.Damage = append(out.Damage, damage...)
 	return nil
 }
 

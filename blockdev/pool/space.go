@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"fmt"
+
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
 )
@@ -43,8 +45,18 @@ func (p *LayerPool) withinLimit(op string, more int64) error {
 	if p.limit <= 0 || more <= 0 || more <= p.limit-p.tree.provisioned {
 		return nil
 	}
-	return blockdev.Errorf(blockdev.KindNoSpace, op,
-		"%d bytes more than the %d that pool %s has provisioned go beyond its limit of %d", more, p.tree.provisioned, p.name, p.limit)
+	return blockdev.Wrap(blockdev.KindNoSpace, op, &LimitError{Pool: p.name, Limit: p.limit, Provisioned: p.tree.provisioned, More: more})
+}
+
+// LimitError says that volumes were asked for that go beyond Config.MaxProvisioned.
+type LimitError struct {
+	Pool                     string
+	Limit, Provisioned, More int64 // bytes: of all volumes together, of those that there are, of those asked for
+}
+
+// Error names the figures.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%d bytes more than the %d that pool %s has provisioned go beyond its limit of %d", e.More, e.Provisioned, e.Pool, e.Limit)
 }
 
 // more is how many bytes the set's new volumes have.

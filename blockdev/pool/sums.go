@@ -130,10 +130,10 @@ func (p *LayerPool) checkReads(n *node, l *layer.Layer, grounded bool) error {
 	return l.CheckReads(p.fs, grounded, func(d layer.Damage) { p.damaged(n, d) })
 }
 
-// damaged counts damage and tells of it.
+// damaged notes damage, and tells of it if it is news.
 func (p *LayerPool) damaged(n *node, d layer.Damage) Damage {
+	fresh := n.damage.add(d.Off, d.Len)
 	p.mu.Lock()
-	p.badBytes += d.Len
 	var ids []VolumeID
 	if !n.gone {
 		for _, v := range p.tree.above(n) {
@@ -142,9 +142,12 @@ func (p *LayerPool) damaged(n *node, d layer.Damage) Damage {
 	}
 	p.mu.Unlock()
 	slices.Sort(ids)
+	out := Damage{Pool: p.name, Layer: d.Layer, Volumes: ids, Off: d.Off, Len: d.Len}
+	if !fresh {
+		return out
+	}
 	p.log.Error("a layer does not have the content that it was frozen with", "pool", p.name,
 		"layer", d.Layer, "offset", d.Off, "bytes", d.Len, "volumes", ids)
-	out := Damage{Pool: p.name, Layer: d.Layer, Volumes: ids, Off: d.Off, Len: d.Len}
 	if p.onDamage != nil {
 		p.onDamage(out)
 	}
@@ -167,6 +170,7 @@ func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 				return err
 			}
 		}
+		n.damage.keep()
 		if err := layer.DropSums(p.fs, n.rec.ID); err != nil {
 			return err
 		}

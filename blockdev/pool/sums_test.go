@@ -27,19 +27,20 @@ func (w *world) scrub() {
 // has its sums.
 type summedPool struct {
 	*pool.LayerPool
-	fs    *memfs.FS
-	meta  *pooltest.Meta
-	a, s  pool.Volume
-	mu    sync.Mutex
-	found []pool.Damage
+	fs     *memfs.FS
+	meta   *pooltest.Meta
+	a, s   pool.Volume
+	mu     sync.Mutex
+	found  []pool.Damage
+	writer blockdev.Device // of a
 }
 
 func newSummedPool(t *testing.T, verify bool) *summedPool {
 	p := &summedPool{fs: memfs.New(1), meta: pooltest.NewMeta()}
 	p.reopen(t, verify)
 	p.a = pooltest.Create(t, p, "a", 1<<20)
-	d := pooltest.Open(t, p, p.a.ID)
-	pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
+	p.writer = pooltest.Open(t, p, p.a.ID)
+	pooltest.Write(t, p.writer, pooltest.Fill(1, 9000), 0)
 	p.s = pooltest.Snap(t, p, p.a.ID, "s")
 	require.NoError(t, p.WaitSummed(t.Context()))
 	return p

@@ -50,7 +50,8 @@ type node struct {
 	filling  bool         // a Hydrate fills it
 	summed   bool         // it has its sums
 	gone     bool         // not in the tree any more
-	size     int64        // of its files, if it is measured; guarded by LayerPool.mu
+	damage   damages
+	size     int64 // of its files, if it is measured; guarded by LayerPool.mu
 	measured bool
 }
 

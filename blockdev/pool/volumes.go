@@ -152,7 +152,7 @@ func (p *LayerPool) describe(v *volume, measure func(*node) (int64, error)) Volu
 	r := v.rec.clone()
 	out := Volume{
 		ID: r.ID, Pool: p.name, Name: r.Name, Size: r.Size, Created: r.Created,
-		Dependent: shared, Labels: r.Labels,
+		Dependent: shared, Damaged: p.damagedBelow(v), Labels: r.Labels,
 	}
 	for _, n := range own {
 		size, err := measure(n)
@@ -250,7 +250,7 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		return Info{}, err
 	}
 	defer p.mu.Unlock()
-	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes, Damaged: p.badBytes}
+	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes}
 	var err error
 	if out.Total, out.Free, err = p.fs.Space(); err != nil {
 		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)
@@ -267,6 +267,10 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 			return Info{}, err
 		}
 		out.Allocated += size
+		out.Damaged += n.damage.below(n.rec.Size)
+	}
+	for id := range p.tree.due {
+		out.Reclaimable += p.tree.nodes[id].size
 	}
 	out.Shared = out.Allocated - p.exclusiveLocked()
 	out.Merging = len(p.tree.due)
