@@ -57,6 +57,15 @@ type Zeroer interface {
 	ZeroAt(ctx context.Context, off, n int64) error
 }
 
+// Revisioner is a Device whose content can be replaced as a whole while it is open,
+// by something other than writes: its volume is taken back to a snapshot. Those who
+// keep what they have read must be told.
+type Revisioner interface {
+	// Revision is another number after each such replacement than before it. It
+	// changes before the first read finds the new content.
+	Revision() uint64
+}
+
 // Extenter is a Device that knows which of its ranges hold data. Without it, all
 // of the device is taken to hold data.
 type Extenter interface {

@@ -13,8 +13,8 @@ var (
 	errHandleClosed = errors.New("the handle is closed")
 )
 
-// Handle is a blockdev.Device on a volume. It is also a blockdev.FUAWriter, Zeroer
-// and Extenter.
+// Handle is a blockdev.Device on a volume. It is also a blockdev.FUAWriter, Zeroer,
+// Extenter and Revisioner.
 type Handle struct {
 	vol  *Volume
 	raw  bool
@@ -127,6 +127,9 @@ func (h *Handle) Extents(ctx context.Context, off, n int64, limit int) ([]blockd
 
 // Size is the length in bytes.
 func (h *Handle) Size() int64 { return h.vol.size.Load() }
+
+// Revision counts the replacements of the volume's content.
+func (h *Handle) Revision() uint64 { return h.vol.revision.Load() }
 
 // Close waits for what runs in the handle. It does not flush.
 func (h *Handle) Close() error { return h.shut() }

@@ -25,8 +25,10 @@ type Volume struct {
 	gate   sync.RWMutex // writers share it; held alone, nothing is written
 	chain  atomic.Pointer[Chain]
 	size   atomic.Int64
-	closed atomic.Bool
-	zeros  bool // writes of zeros are made like ZeroAt
+	// revision counts the replacements of the content; see Replace.
+	revision atomic.Uint64
+	closed   atomic.Bool
+	zeros    bool // writes of zeros are made like ZeroAt
 }
 
 // NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
@@ -69,6 +71,10 @@ func (v *Volume) Chain() *Chain { return v.chain.Load() }
 // same unless the content is to be replaced. The old one is returned, to be
 // retired.
 func (v *Volume) Swap(chain *Chain) *Chain { return v.chain.Swap(chain) }
+
+// Replace notes that the next Swap replaces the content: handles tell of it by their
+// Revision. The volume must be quiesced.
+func (v *Volume) Replace() { v.revision.Add(1) }
 
 // Grow shows a new, larger size. The top must have it already.
 func (v *Volume) Grow(size int64) { v.size.Store(max(size, v.size.Load())) }

@@ -69,6 +69,7 @@ func (s *snapshot) makeTargets(ctx context.Context) error {
 		return err
 	}
 	for _, v := range used {
+		v.live.Replace()
 		s.pool.adopt(v, s.fresh)
 		s.pool.restack(v)
 	}

@@ -34,6 +34,8 @@ type volumeRecord struct {
 	// Reset goes back to it. Empty for other volumes, and in records of older
 	// versions.
 	Base string `json:"base,omitempty"`
+	// Revision counts how often the content was replaced as a whole.
+	Revision uint64 `json:"revision,omitempty"`
 }
 
 // layerRecord is a layer as it is stored.

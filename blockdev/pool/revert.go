@@ -2,97 +2,194 @@ package pool
 
 import (
 	"context"
+	"slices"
 
 	"twinlun/blockdev"
 )
 
-// Reverter is what a Pool has that can take a volume back to an earlier content at a
-// cost that does not depend on sizes. Handles of the volume stay open and see the
-// new content; whether the volume may be in use is the caller's to decide. What is
-// written to the volume while the call runs may be lost.
+// Reverter is what a Pool has that can take volumes back to an earlier content at a
+// cost that does not depend on sizes. Handles of the volumes stay open and see the
+// new content; whether a volume may be in use is the caller's to decide. What is
+// written to the volumes while a call runs may be lost.
 type Reverter interface {
 	// Restore makes the content of volume id that of from, as Snapshot does
 	// with Into. If keep has a name, it becomes a snapshot of id as it was
 	// before. All happens or nothing, and is durable when Restore returns.
 	// Errors are those of Snapshot; KindInvalid also if id and from are the same.
 	Restore(ctx context.Context, id, from VolumeID, keep Spec) (Volume, error)
+	// RestoreSet is Restore of several volumes at one instant, all or none. kept
+	// has one entry for each, the zero Volume where none was asked for. KindBusy:
+	// a volume is restored twice, or restored and restored from.
+	RestoreSet(ctx context.Context, set []Restoration) (restored, kept []Volume, err error)
 	// Reset makes the content of a snapshot what it was when it was made: it
 	// drops what was written to it. KindInvalid if the volume is no snapshot, or
 	// was hydrated. A size that it has grown to stays.
 	Reset(ctx context.Context, id VolumeID) (Volume, error)
+	// ResetSet is Reset of several snapshots, all or none.
+	ResetSet(ctx context.Context, ids []VolumeID) ([]Volume, error)
+	// Revision is a number that grows in the transaction that gives the volume
+	// another content, and outlives restarts: who has noted it before learns
+	// after a crash whether that happened.
+	Revision(ctx context.Context, id VolumeID) (uint64, error)
+}
+
+// Restoration is a wish for one member of a RestoreSet.
+type Restoration struct {
+	ID   VolumeID // gets the content of From
+	From VolumeID
+	Keep Spec // if it has a name, a snapshot of ID as it was before
 }
 
 var _ Reverter = (*LayerPool)(nil)
 
 // Restore makes the content of volume id that of from.
 func (p *LayerPool) Restore(ctx context.Context, id, from VolumeID, keep Spec) (Volume, error) {
-	if id == from {
-		return Volume{}, blockdev.Errorf(blockdev.KindInvalid, "restore", "volume %s is to be restored from itself", id)
-	}
-	set := []Copy{{Source: from, Into: id}}
-	if keep.Name != "" {
-		set = append(set, Copy{Source: id, Target: keep})
-	}
-	out, err := p.snapshot(ctx, set, id)
+	out, _, err := p.RestoreSet(ctx, []Restoration{{ID: id, From: from, Keep: keep}})
 	if err != nil {
 		return Volume{}, err
 	}
 	return out[0], nil
 }
 
+// RestoreSet restores volumes at one instant.
+func (p *LayerPool) RestoreSet(ctx context.Context, set []Restoration) (restored, kept []Volume, err error) {
+	into := make(map[VolumeID]bool, len(set))
+	copies := make([]Copy, 0, 2*len(set))
+	for _, r := range set {
+		if r.ID == r.From {
+			return nil, nil, blockdev.Errorf(blockdev.KindInvalid, "restore", "volume %s is to be restored from itself", r.ID)
+		}
+		into[r.ID] = true
+		copies = append(copies, Copy{Source: r.From, Into: r.ID})
+	}
+	if err := checkSet(copies); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range set {
+		if r.Keep.Name != "" {
+			copies = append(copies, Copy{Source: r.ID, Target: r.Keep})
+		}
+	}
+	all, err := p.snapshot(ctx, copies, into)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept = make([]Volume, len(set))
+	next := len(set)
+	for i, r := range set {
+		if r.Keep.Name != "" {
+			kept[i] = all[next]
+			next++
+		}
+	}
+	return all[:len(set):len(set)], kept, nil
+}
+
+// Revision says how often the content of a volume was replaced.
+func (p *LayerPool) Revision(ctx context.Context, id VolumeID) (uint64, error) {
+	const op = "get volume"
+	if err := p.lockTree(ctx, op); err != nil {
+		return 0, err
+	}
+	defer p.mu.Unlock()
+	v := p.tree.volumes[id]
+	if v == nil {
+		return 0, notFound(op, id)
+	}
+	return v.rec.Revision, nil
+}
+
+const opReset = "reset snapshot"
+
 // Reset takes a snapshot back to what it was when it was made.
 func (p *LayerPool) Reset(ctx context.Context, id VolumeID) (Volume, error) {
-	const op = "reset snapshot"
-	v, live, err := p.acquire(ctx, op, id, 0)
+	out, err := p.ResetSet(ctx, []VolumeID{id})
 	if err != nil {
 		return Volume{}, err
 	}
-	defer p.release(v, 0)
-	if err := live.Settle(ctx); err != nil { // what it goes back to may not be durable
-		return Volume{}, kinded(op, err)
-	}
-	if err := p.reset(ctx, op, v); err != nil {
-		return Volume{}, err
-	}
-	return p.Get(ctx, id)
+	return out[0], nil
 }
 
-// reset gives v, which is in use, a new top over its base.
-func (p *LayerPool) reset(ctx context.Context, op string, v *volume) error {
-	if err := p.lockStructure(ctx, op); err != nil {
-		return err
+// ResetSet takes snapshots back to what they were when they were made.
+func (p *LayerPool) ResetSet(ctx context.Context, ids []VolumeID) ([]Volume, error) {
+	all := make([]*volume, 0, len(ids))
+	seen := make(map[VolumeID]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			return nil, blockdev.Errorf(blockdev.KindBusy, opReset, "volume %s is named twice", id)
+		}
+		seen[id] = true
+		v, live, err := p.acquire(ctx, opReset, id, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer p.release(v, 0)
+		if err := live.Settle(ctx); err != nil { // what it goes back to may not be durable
+			return nil, kinded(opReset, err)
+		}
+		all = append(all, v)
+	}
+	if err := p.lockStructure(ctx, opReset); err != nil {
+		return nil, err
 	}
 	defer p.structure.Unlock()
+	if err := p.reset(ctx, all); err != nil {
+		return nil, err
+	}
+	out := make([]Volume, len(all))
+	for i, v := range all {
+		out[i] = p.describe(v, p.allocated)
+	}
+	return out, nil
+}
+
+// reset gives volumes that are in use new tops over their bases; structure is held.
+func (p *LayerPool) reset(ctx context.Context, all []*volume) error {
+	pl, fresh := newPlan(&p.tree), &freshLayers{pool: p}
+	defer fresh.close()
+	for _, v := range all {
+		if err := p.planReset(pl, fresh, v); err != nil {
+			fresh.remove()
+			return err
+		}
+	}
+	for _, v := range all {
+		pl.collect(v.rec.Top)
+	}
+	if err := p.syncDir(); err != nil {
+		fresh.remove()
+		return blockdev.Wrap(blockdev.KindIO, opReset, err)
+	}
+	defer quiesce(slices.Clone(all))()
+	if err := p.commit(ctx, pl, fresh.ids()...); err != nil {
+		return err
+	}
+	for _, v := range all {
+		v.live.Replace()
+		p.adopt(v, fresh)
+		p.restack(v)
+	}
+	return nil
+}
+
+// planReset plans the new top of one volume and makes its files. If that fails,
+// those of all are removed.
+func (p *LayerPool) planReset(pl *plan, fresh *freshLayers, v *volume) error {
 	switch r := v.rec; {
 	case p.tree.volumes[r.ID] != v || v.live == nil:
-		return notFound(op, r.ID)
+		return notFound(opReset, r.ID)
 	case r.Base == "":
-		return blockdev.Errorf(blockdev.KindInvalid, op, "volume %s (%q) is no snapshot", r.ID, r.Name)
+		return blockdev.Errorf(blockdev.KindInvalid, opReset, "volume %s (%q) is no snapshot", r.ID, r.Name)
 	}
-	pl, fresh, r := newPlan(&p.tree), &freshLayers{pool: p}, v.rec
-	old := r.Top
+	r := v.rec
 	var err error
 	if r.Top, err = p.newLayerID(); err != nil {
 		return err
 	}
+	r.Revision++
 	pl.addLayer(r.Top, r.Base, r.Size)
-	if err := fresh.make(r.Top, pl.layer(r.Top).Size, false); err != nil {
-		return err
-	}
-	defer fresh.close()
-	if err := p.syncDir(); err != nil {
-		fresh.remove()
-		return blockdev.Wrap(blockdev.KindIO, op, err)
-	}
 	pl.putVolume(r)
-	pl.collect(old)
-	defer quiesce([]*volume{v})()
-	if err := p.commit(ctx, pl, r.Top); err != nil {
-		return err
-	}
-	p.adopt(v, fresh)
-	p.restack(v)
-	return nil
+	return fresh.make(r.Top, pl.layer(r.Top).Size, false)
 }
 
 // resettable says whether Reset can be called for the volume.

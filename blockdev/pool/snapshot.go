@@ -18,9 +18,9 @@ type snapshot struct {
 	set     []Copy
 	sources map[VolumeID]*source
 	targets []volumeRecord // in the order of set
-	// restores is a target that may be a source, too, and does not become a
-	// snapshot by it.
-	restores VolumeID
+	// restores are targets that may be sources, too, and do not become snapshots
+	// by it.
+	restores map[VolumeID]bool
 	fresh    *freshLayers
 	turn     *plan // gives the sources new tops
 	plan     *plan // makes the targets
@@ -38,11 +38,11 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 	if err := checkSet(set); err != nil {
 		return nil, err
 	}
-	return p.snapshot(ctx, set, "")
+	return p.snapshot(ctx, set, nil)
 }
 
 // snapshot makes the members of a set that was checked.
-func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores VolumeID) ([]Volume, error) {
+func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores map[VolumeID]bool) ([]Volume, error) {
 	s := &snapshot{
 		pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}, restores: restores,
 	}
@@ -217,7 +217,7 @@ func (s *snapshot) planMember(c Copy) error {
 		return blockdev.Errorf(blockdev.KindInvalid, opSnapshot,
 			"target %q of %d bytes is smaller than source %q of %d", r.Name, r.Size, from.Name, from.Size)
 	}
-	if r.Base = from.Top; s.restores == r.ID && !s.pool.tree.resettable(r.ID) {
+	if r.Base = from.Top; s.restores[r.ID] && !s.pool.tree.resettable(r.ID) {
 		r.Base = ""
 	}
 	s.plan.addLayer(r.Top, from.Top, r.Size)
@@ -234,6 +234,7 @@ func (s *snapshot) target(c Copy, size int64) (volumeRecord, error) {
 			return volumeRecord{}, notFound(opSnapshot, c.Into)
 		}
 		r := v.rec
+		r.Revision++
 		var err error
 		r.Top, err = s.pool.newLayerID()
 		return r, err

@@ -47,7 +47,7 @@ func Run(t *testing.T, open Factory) {
 		{"HookUnderSnapshot", hookUnderSnapshot},
 		{"ConsistentSet", consistentSet},
 		{"Restore", restore},
-		{"RestoreRefusals", restoreRefusals},
+		{"RestoreRefusals", restoreRefusals}, {"RestoreSet", restoreSet}, {"ResetSet", resetSet},
 		{"Reset", reset},
 		{"Info", info},
 	} {
