@@ -30,7 +30,7 @@ func readCapacity16(_ context.Context, u *LogicalUnit, c *Command) (Result, erro
 func requestSense(_ context.Context, u *LogicalUnit, c *Command) (Result, error) {
 	cond := noSense
 	if n := u.nexuses.get(c.Nexus); n != nil {
-		if err, ok := n.take(u.dev.Size()).(condition); ok {
+		if err, ok := n.take(u.dev.Size(), u.contentRevision()).(condition); ok {
 			cond = err
 		}
 	}

@@ -15,23 +15,30 @@ const (
 	attentionPowerOn attention = 1 << iota
 	attentionReset
 	attentionCapacity
+	attentionContent
 )
 
 // attentionSense gives the condition of one bit.
-var attentionSense = [...]condition{powerOn, resetOccurred, capacityChanged}
+var attentionSense = [...]condition{powerOn, resetOccurred, capacityChanged, mediumMayHaveChanged}
 
 // nexus is what the unit remembers of one initiator.
 type nexus struct {
 	users   int           // attachments, guarded by nexusTable.mu
 	pending atomic.Uint32 // attention
-	size    atomic.Int64  // of the device when the nexus last knew it
+
+	// Of the device when the nexus last knew it.
+	size     atomic.Int64
+	revision atomic.Uint64
 }
 
-// take removes the first unit attention and returns it, or nil. size is that of
-// the device now.
-func (n *nexus) take(size int64) error {
+// take removes the first unit attention and returns it, or nil. size and revision
+// are those of the device now.
+func (n *nexus) take(size int64, revision uint64) error {
 	if old := n.size.Load(); size > old && n.size.CompareAndSwap(old, size) {
 		n.pending.Or(attentionCapacity)
+	}
+	if old := n.revision.Load(); revision > old && n.revision.CompareAndSwap(old, revision) {
+		n.pending.Or(attentionContent)
 	}
 	for {
 		pending := n.pending.Load()
@@ -63,7 +70,7 @@ func (t *nexusTable) get(n Nexus) *nexus {
 }
 
 // attach adds n, or one user to it, with a POWER ON unit attention.
-func (t *nexusTable) attach(n Nexus, size int64) {
+func (t *nexusTable) attach(n Nexus, size int64, revision uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	x := t.get(n)
@@ -73,6 +80,7 @@ func (t *nexusTable) attach(n Nexus, size int64) {
 	}
 	x.users++
 	x.size.Store(size)
+	x.revision.Store(revision)
 	x.pending.Or(attentionPowerOn)
 }
 

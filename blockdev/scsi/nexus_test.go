@@ -2,9 +2,12 @@ package scsi
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev"
 )
 
 const (
@@ -89,6 +92,37 @@ func TestCapacityAttention(t *testing.T) {
 	r.AttachNexus(nexusB)
 	requireSense(t, powerOn, r.from(nexusB, ready))
 	require.Equal(t, StatusGood, r.from(nexusB, ready).Status, "who comes later knows the size")
+}
+
+// revisedDevice is a device whose content is replaced now and then.
+type revisedDevice struct {
+	blockdev.Device
+	revision atomic.Uint64
+}
+
+func (d *revisedDevice) Revision() uint64 { return d.revision.Load() }
+
+func TestContentAttention(t *testing.T) {
+	d := &revisedDevice{}
+	d.revision.Store(7)
+	r := newRig(t, func(c *Config) { d.Device, c.Device = c.Device, d })
+	for _, n := range []Nexus{nexusA, nexusB} {
+		r.AttachNexus(n)
+		requireSense(t, powerOn, r.from(n, ready))
+	}
+	require.Equal(t, StatusGood, r.from(nexusA, ready).Status, "nothing was replaced since it came")
+	d.revision.Add(2)
+	require.Equal(t, StatusGood, r.from(nexusA, inq).Status)
+	requireSense(t, mediumMayHaveChanged, r.from(nexusA, writ10, sectors(1, 1)...))
+	require.Equal(t, sectors(0, 1), r.medium(0, 512), "the command was not carried out")
+	require.Equal(t, StatusGood, r.from(nexusA, writ10, sectors(1, 1)...).Status)
+	require.Equal(t, []byte{0x28, 0x00}, r.from(nexusB, sense).DataIn[12:14])
+	require.Equal(t, StatusGood, r.from(nexusB, ready).Status)
+	d.revision.Add(1)
+	r.Reset()
+	requireSense(t, resetOccurred, r.from(nexusA, ready))
+	requireSense(t, mediumMayHaveChanged, r.from(nexusA, ready))
+	require.Equal(t, StatusGood, r.from(nexusA, ready).Status)
 }
 
 func TestOrderOfAttentions(t *testing.T) {

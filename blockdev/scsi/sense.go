@@ -27,6 +27,7 @@ const (
 	invalidFieldInParameter condition = 0x052600
 	invalidFieldInUnit      condition = 0x050E03 // INVALID FIELD IN COMMAND INFORMATION UNIT
 	savingNotSupported      condition = 0x053900
+	mediumMayHaveChanged    condition = 0x062800
 	powerOn                 condition = 0x062900
 	resetOccurred           condition = 0x062903
 	capacityChanged         condition = 0x062A09

@@ -17,7 +17,8 @@ const MaxTransfer = 8 << 20
 // Config says what a logical unit is made of.
 type Config struct {
 	// Device holds the blocks; its size must be positive. The unit does not
-	// close it.
+	// close it. If it is a blockdev.Revisioner, initiators are told when its
+	// content was replaced (MEDIUM MAY HAVE CHANGED).
 	Device blockdev.Device
 	// ID is the unit's identity, 32 hexadecimal digits of an NAA 6
 	// designator (SPC-5 section 7.7.6.6.5).
@@ -38,6 +39,7 @@ type Config struct {
 // logical blocks of 512 bytes. It is a Unit.
 type LogicalUnit struct {
 	dev      blockdev.Device
+	replaced blockdev.Revisioner // dev; nil: it is none
 	id       [16]byte
 	vendor   string
 	product  string
@@ -64,8 +66,10 @@ func NewUnit(c Config) (*LogicalUnit, error) {
 	if err != nil {
 		return nil, blockdev.Wrap(blockdev.KindInvalid, "new logical unit", err)
 	}
+	replaced, _ := c.Device.(blockdev.Revisioner)
 	return &LogicalUnit{
 		dev:      c.Device,
+		replaced: replaced,
 		id:       id,
 		vendor:   or(c.Vendor, "TWINLUN"),
 		product:  or(c.Product, "Volume"),
@@ -124,7 +128,7 @@ func (u *LogicalUnit) Execute(ctx context.Context, c *Command) Result {
 func (u *LogicalUnit) admit(row *row, c *Command) error {
 	nexus := u.nexuses.get(c.Nexus)
 	if nexus != nil && !row.is(always) {
-		if a := nexus.take(u.dev.Size()); a != nil {
+		if a := nexus.take(u.dev.Size(), u.contentRevision()); a != nil {
 			return a
 		}
 	}
@@ -142,7 +146,15 @@ func (u *LogicalUnit) admit(row *row, c *Command) error {
 
 // AttachNexus begins what the unit remembers of n; its first command finds the
 // POWER ON unit attention. Attached twice, it must be detached twice.
-func (u *LogicalUnit) AttachNexus(n Nexus) { u.nexuses.attach(n, u.dev.Size()) }
+func (u *LogicalUnit) AttachNexus(n Nexus) { u.nexuses.attach(n, u.dev.Size(), u.contentRevision()) }
+
+// contentRevision is that of the device, 0 for one whose content is never replaced.
+func (u *LogicalUnit) contentRevision() uint64 {
+	if u.replaced == nil {
+		return 0
+	}
+	return u.replaced.Revision()
+}
 
 // DetachNexus forgets n and ends a reservation that it holds.
 func (u *LogicalUnit) DetachNexus(n Nexus) { u.nexuses.detach(n) }
