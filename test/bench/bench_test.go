@@ -31,7 +31,7 @@ func TestTakeTurns(t *testing.T) {
 	}
 	results, err := takeTurns(2, turn("a"), turn("b"))
 	require.NoError(t, err)
-	require.Equal(t, []string{"a", "b", "a", "b"}, order)
+	require.Equal(t, []string{"a", "b", "b", "a"}, order)
 	require.Equal(t, [][]string{{"a", "a"}, {"b", "b"}}, results)
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
 	"twinlun/blockdev/pool"
 	"twinlun/replication/store"
 )
@@ -21,7 +24,8 @@ type volumes struct {
 	store store.Store
 }
 
-// openVolumes opens the pool in dir, or makes it.
+// openVolumes opens the pool in dir, or makes it, as the daemon does: with sums of frozen
+// layers.
 func openVolumes(ctx context.Context, dir string) (*volumes, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -30,12 +34,15 @@ func openVolumes(ctx context.Context, dir string) (*volumes, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := pool.Open(ctx, pool.Config{Dir: filepath.Join(dir, "pool"), Name: "bench", Meta: manyMeta{s}})
+	p, err := pool.Open(ctx, pool.Config{Dir: filepath.Join(dir, folder), Name: "bench", Meta: manyMeta{s}, Checksums: true})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return &volumes{p, dir, s}, nil
 }
+
+// folder is where a pool of volumes has its files, below its dir.
+const folder = "pool"
 
 func (v *volumes) close() error { return errors.Join(v.Close(), v.store.Close()) }
 
@@ -58,23 +65,34 @@ type disk interface {
 	Size() int64
 }
 
-// plain is a file, with pread and pwrite.
+// plain is a file, with nothing between it and pread(2), pwrite(2) and fdatasync(2).
 type plain struct {
 	*os.File
+	fd   int
 	size int64
 }
 
+func newPlain(f *os.File, size int64) plain { return plain{f, int(f.Fd()), size} }
+
 func (f plain) ReadAt(_ context.Context, p []byte, off int64) error {
-	_, err := f.File.ReadAt(p, off)
-	return err
+	n, err := unix.Pread(f.fd, p, off)
+	return whole(n, len(p), err)
 }
 
 func (f plain) WriteAt(_ context.Context, p []byte, off int64) error {
-	_, err := f.File.WriteAt(p, off)
+	n, err := unix.Pwrite(f.fd, p, off)
+	return whole(n, len(p), err)
+}
+
+// whole makes an error of a transfer that ended early.
+func whole(n, wanted int, err error) error {
+	if err == nil && n < wanted {
+		err = io.ErrUnexpectedEOF
+	}
 	return err
 }
 
-func (f plain) Flush(context.Context) error { return f.Sync() }
+func (f plain) Flush(context.Context) error { return unix.Fdatasync(f.fd) }
 func (f plain) Size() int64                 { return f.size }
 
 // plainFile makes a file that is full of data.
@@ -83,8 +101,24 @@ func plainFile(ctx context.Context, dir string, size int64) (plain, error) {
 	if err != nil {
 		return plain{}, err
 	}
-	p := plain{f, size}
+	p := newPlain(f, size)
 	return p, overwrite(ctx, p)
+}
+
+// below is the one file that has the content of the only volume of a pool.
+func (v *volumes) below(size int64) (plain, error) {
+	names, err := filepath.Glob(filepath.Join(v.dir, folder, layer.DataFile("*")))
+	if err == nil && len(names) != 1 {
+		err = fmt.Errorf("the pool has %d files of data", len(names))
+	}
+	if err != nil {
+		return plain{}, err
+	}
+	f, err := os.OpenFile(names[0], os.O_RDWR, 0)
+	if err != nil {
+		return plain{}, err
+	}
+	return newPlain(f, size), nil
 }
 
 // overwrite fills a disk from the first byte to the last.
@@ -113,18 +147,23 @@ func (v *volumes) volume(ctx context.Context, name string, size int64, snapshots
 	if err := overwrite(ctx, d); err != nil {
 		return "", nil, err
 	}
+	return made.ID, d, v.deepen(ctx, made.ID, first{d, size}, snapshots)
+}
+
+// deepen takes snapshots of a volume, and writes a few blocks before each.
+func (v *volumes) deepen(ctx context.Context, id pool.VolumeID, d disk, snapshots int) error {
 	r, block := rand.New(rand.NewPCG(1, 1)), make([]byte, 4096)
 	for i := range snapshots {
 		for range blocksBetween {
-			if err := d.WriteAt(ctx, block, r.Int64N(size/4096)*4096); err != nil {
-				return "", nil, err
+			if err := d.WriteAt(ctx, block, r.Int64N(d.Size()/4096)*4096); err != nil {
+				return err
 			}
 		}
-		if err := v.snapshot(ctx, fmt.Sprintf("%s at %d", name, i), made.ID); err != nil {
-			return "", nil, err
+		if err := v.snapshot(ctx, fmt.Sprintf("%s at %d", id, i), id); err != nil {
+			return err
 		}
 	}
-	return made.ID, d, nil
+	return nil
 }
 
 // blocksBetween is how many random blocks of 4 KiB are written between two snapshots.
@@ -148,100 +187,5 @@ func benchLayers(ctx context.Context, l *lab) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// pattern is a way to go through a disk.
-type pattern struct {
-	name  string
-	size  int
-	write bool
-}
-
-func patterns() []pattern {
-	return []pattern{
-		{"4 KiB random reads", 4096, false}, {"4 KiB random writes", 4096, true},
-		{"1 MiB sequential reads", mib, false}, {"1 MiB sequential writes", mib, true},
-	}
-}
-
-// rate goes through the disk for a while and gives operations a second.
-func (p pattern) rate(ctx context.Context, d disk, took time.Duration) (float64, error) {
-	buffer, r, at := make([]byte, p.size), rand.New(rand.NewPCG(1, 2)), int64(0)
-	op, places := d.ReadAt, d.Size()/int64(p.size)
-	if p.write {
-		op = d.WriteAt
-	}
-	begun, n := time.Now(), 0
-	for ; time.Since(begun) < took; n++ {
-		if at++; p.size == 4096 {
-			at = r.Int64N(places)
-		}
-		if err := op(ctx, buffer, at%places*int64(p.size)); err != nil {
-			return 0, err
-		}
-	}
-	return float64(n) / time.Since(begun).Seconds(), nil
-}
-
-// layerTransfers compares a file with a volume, and that with volumes that have
-// snapshots. All is in the page cache, so only the processor counts.
-func layerTransfers(ctx context.Context, l *lab) error {
-	for _, parent := range []string{l.memory, l.disk} {
-		if err := l.transfersIn(ctx, parent); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *lab) transfersIn(ctx context.Context, parent string) error {
-	return withVolumes(ctx, parent, "layers", func(v *volumes) error {
-		size := int64(pick(l, 64, 128)) * mib
-		f, err := plainFile(ctx, v.dir, size)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		disks := []disk{f}
-		for _, depth := range []int{0, 1, 10, 100} {
-			_, d, err := v.volume(ctx, fmt.Sprint("depth", depth), size, depth)
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			disks = append(disks, d)
-		}
-		t := l.table(fmt.Sprintf("Volume on %s, in the page cache, one goroutine: operations a second; %d blocks of 4 KiB were written between two snapshots", filesystem(v.dir), blocksBetween),
-			"what", "file", "volume", "to the file", "goal", "1 snapshot, to none", "10", "100", "goal")
-		for _, p := range patterns() {
-			if err := l.transferRow(ctx, t, p, disks); err != nil {
-				return err
-			}
-		}
-		return t.print()
-	})
-}
-
-func (l *lab) transferRow(ctx context.Context, t *table, p pattern, disks []disk) error {
-	took := pick(l, 60*time.Millisecond, 200*time.Millisecond)
-	var contestants []func() (float64, error)
-	for _, d := range disks {
-		if p.write { // also the first write to a block
-			if err := overwrite(ctx, d); err != nil {
-				return err
-			}
-		}
-		contestants = append(contestants, func() (float64, error) { return p.rate(ctx, d, took) })
-	}
-	got, err := takeTurns(l.rounds*2, contestants...)
-	if err != nil {
-		return err
-	}
-	cells := []string{p.name, number(median(got[0])), number(median(got[1])), times(median(ratios(got[1], got[0])), 0.9), "0.9x"}
-	for _, deep := range got[2:] {
-		cells = append(cells, times(median(ratios(deep, got[1])), 0.8))
-	}
-	t.row(append(cells, "0.8x")...)
 	return nil
 }

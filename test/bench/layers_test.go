@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"io"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +23,65 @@ func TestStall(t *testing.T) {
 	require.Equal(t, stall{took: 100}, stallOf(nil, at(100), at(200)))
 }
 
+func TestExcess(t *testing.T) {
+	require.Equal(t, []float64{5, -5}, excess([]float64{100_000, 200_000}, []float64{200_000, 100_000, 1}))
+}
+
+// TestFileBelow is about the file that pread and pwrite are compared on.
+func TestFileBelow(t *testing.T) {
+	l := &lab{memory: t.TempDir()}
+	require.NoError(t, withVolumes(t.Context(), l.memory, "layers", func(v *volumes) error {
+		_, d, err := v.volume(t.Context(), "v", 2*mib, 0)
+		require.NoError(t, err)
+		defer d.Close()
+		f, err := v.below(2 * mib)
+		require.NoError(t, err)
+		defer f.Close()
+		wrote, got := []byte("by pwrite"), make([]byte, 9)
+		require.NoError(t, f.WriteAt(t.Context(), wrote, 4096))
+		require.NoError(t, d.ReadAt(t.Context(), got, 4096))
+		require.Equal(t, wrote, got)
+		require.ErrorIs(t, f.ReadAt(t.Context(), got, 2*mib-1), io.ErrUnexpectedEOF)
+		_, other, err := v.volume(t.Context(), "other", mib, 0)
+		require.NoError(t, err)
+		defer other.Close()
+		_, err = v.below(mib)
+		require.ErrorContains(t, err, "2 files")
+		return nil
+	}))
+}
+
+func TestRateCountsEveryGoroutine(t *testing.T) {
+	d := &counted{size: mib}
+	for _, p := range patterns() {
+		d.ops.Store(0)
+		took := 5 * time.Millisecond
+		rate, err := p.rate(t.Context(), d, 3, took)
+		require.NoError(t, err)
+		require.Positive(t, rate)
+		require.LessOrEqual(t, rate, float64(d.ops.Load())/took.Seconds())
+	}
+}
+
+// counted is a disk that only counts what it is asked to do.
+type counted struct {
+	size int64
+	ops  atomic.Int64
+}
+
+func (c *counted) ReadAt(_ context.Context, p []byte, off int64) error  { return c.op(p, off) }
+func (c *counted) WriteAt(_ context.Context, p []byte, off int64) error { return c.op(p, off) }
+func (c *counted) Flush(context.Context) error                          { return nil }
+func (c *counted) Size() int64                                          { return c.size }
+
+func (c *counted) op(p []byte, off int64) error {
+	if off < 0 || off+int64(len(p)) > c.size {
+		return io.ErrUnexpectedEOF
+	}
+	c.ops.Add(1)
+	return nil
+}
+
 func TestLayersQuickly(t *testing.T) {
 	l := &lab{memory: t.TempDir()}
 	require.NoError(t, withVolumes(t.Context(), l.memory, "layers", func(v *volumes) error {
@@ -30,7 +92,7 @@ func TestLayersQuickly(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, list, 4)
 		require.NoError(t, v.grow(t.Context(), id, 4*mib))
-		n, err := everyBlock(t.Context(), first{d, 2 * mib})
+		n, err := everyBlock(t.Context(), first{d, 2 * mib}, 3)
 		require.NoError(t, err)
 		require.Positive(t, n)
 		return v.many(t.Context(), 5)

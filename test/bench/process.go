@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // tick is the unit of processor time in /proc (USER_HZ, proc(5)).
@@ -76,6 +78,18 @@ func tool(ctx context.Context, name string, args ...string) (string, error) {
 		return "", fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}
 	return string(out), nil
+}
+
+// together runs f in some goroutines, which are told their numbers, and says how long
+// all of them took.
+func together(ctx context.Context, goroutines int, f func(ctx context.Context, g int) error) (time.Duration, error) {
+	begun := time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	for g := range goroutines {
+		group.Go(func() error { return f(ctx, g) })
+	}
+	err := group.Wait()
+	return time.Since(begun), err
 }
 
 // until calls f every few milliseconds until it says yes.

@@ -36,13 +36,16 @@ func ratios(a, b []float64) []float64 {
 	return r
 }
 
-// takeTurns runs each contestant once in every round, and gives the results by
-// contestant.
+// takeTurns runs each contestant once in every round, every second round backwards, so
+// that none always has the same one before it, and gives the results by contestant.
 func takeTurns[T any](rounds int, contestants ...func() (T, error)) ([][]T, error) {
 	results := make([][]T, len(contestants))
-	for range rounds {
-		for i, c := range contestants {
-			v, err := c()
+	for round := range rounds {
+		for i := range contestants {
+			if round%2 == 1 {
+				i = len(contestants) - 1 - i
+			}
+			v, err := contestants[i]()
 			if err != nil {
 				return nil, err
 			}
