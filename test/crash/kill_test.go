@@ -2,6 +2,7 @@ package crash
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,11 @@ import (
 	"twinlun/cim"
 	"twinlun/test/system"
 	"twinlun/wsman/client"
+)
+
+const (
+	volumes = 2
+	size    = 32 << 20 // of each volume
 )
 
 // rounds is how often the daemon is killed; TWINLUN_KILL_ROUNDS makes it more.
@@ -49,9 +55,9 @@ func TestKill(t *testing.T) {
 	d := system.Start(t)
 	histories := make([]*history, volumes)
 	for i := range histories {
-		histories[i] = &history{}
-		d.Must("volume", "create", source(i), "--size", fmt.Sprint(blocks*blockSize), "--export")
-		histories[i].fill(t, d, source(i), i)
+		histories[i] = newHistory(i, size/sectorSize)
+		d.Must("volume", "create", source(i), "--size", fmt.Sprint(size), "--export")
+		histories[i].fill(t, d, source(i))
 	}
 	for round := range rounds(t) {
 		kind := kinds()[round%len(kinds())]
@@ -66,7 +72,7 @@ func TestKill(t *testing.T) {
 		settled(t, d)
 		var content [volumes][]byte
 		for i, h := range histories {
-			content[i] = h.check(t, d, source(i), i)
+			content[i] = h.recovered(t, d, source(i))
 		}
 		kind.check(t, d, fmt.Sprintf("r%d", round), content)
 		tidy(t, d)
@@ -82,11 +88,9 @@ func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var wg sync.WaitGroup
-	for i, h := range histories {
-		disk, err := d.Disk(ctx, source(i))
-		require.NoError(t, err)
-		wg.Go(func() { h.work(ctx, disk, i, seed) })
-	}
+	dying, die := context.WithCancel(ctx)
+	defer die()
+	write(ctx, dying, t, d, &wg, histories, seed, &tally{})
 	c := d.Client()
 	paths, err := system.Volumes(ctx, c)
 	require.NoError(t, err)
@@ -101,9 +105,31 @@ func storm(t *testing.T, d *system.Daemon, histories []*history, kind kind, name
 		<-answered
 	}
 	pause(ctx, delay)
+	die()
 	d.Kill()
 	cancel()
 	wg.Wait()
+}
+
+// write lets all writers of all volumes work until ctx ends. What fails after the end
+// of dying fails because of the crash.
+func write(ctx, dying context.Context, t *testing.T, d *system.Daemon, wg *sync.WaitGroup, histories []*history, seed uint64, count *tally) {
+	t.Helper()
+	for i, h := range histories {
+		for turn := range writersOf {
+			disk, err := d.Disk(ctx, source(i))
+			require.NoError(t, err)
+			w := &writer{h: h, disk: disk, turn: turn, r: rand.New(rand.NewPCG(seed, uint64(i*writersOf+turn))), tally: count}
+			wg.Go(func() { complain(dying, t, source(i), w.work(ctx)) })
+		}
+	}
+}
+
+// complain fails the test for an error that no crash explains.
+func complain(dying context.Context, t *testing.T, what string, err error) {
+	if _, wrong := errors.AsType[wrongError](err); wrong || err != nil && dying.Err() == nil {
+		t.Errorf("%s: %v", what, err)
+	}
 }
 
 // pause lets the daemon work: the moment of the kill is what the test varies.

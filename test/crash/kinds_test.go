@@ -115,10 +115,7 @@ func checkReplicas(t *testing.T, d *system.Daemon, syncType int, name string, co
 			require.True(t, bytes.Equal(content[i], got), "%s differs from its source", replica)
 			continue
 		}
-		for b := range blocks {
-			if _, _, err := version(got[b*blockSize:(b+1)*blockSize], i, b); err != nil {
-				t.Fatalf("%s block %d: %v", replica, b, err)
-			}
-		}
+		_, err := changes(got, i, 0)
+		require.NoError(t, err, replica)
 	}
 }

@@ -1,12 +1,12 @@
 package crash
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,136 +15,167 @@ import (
 	"twinlun/test/system"
 )
 
-const (
-	blockSize  = 4096
-	sectorSize = 512
-	blocks     = 8192 // of each volume: 32 MiB
-	volumes    = 2
-)
+// reach is the most that one request of a writer covers, in sectors: no multiple of a
+// block, so that two writers meet in blocks.
+const reach = 100
 
-// history knows, for one volume, what each block may hold: a version no older
-// than the last one that a completed flush covered, no newer than the last one
-// that was sent.
-type history struct {
-	mu      sync.Mutex
-	sent    [blocks]uint64
-	acked   [blocks]uint64
-	flushed [blocks]uint64
+// writersOf is how many writers a volume has. Sectors are theirs in turn, reach at a time.
+const writersOf = 2
+
+// tally counts what was answered.
+type tally struct {
+	writes, fua, zeros, flushes, reads atomic.Int64
 }
 
-// stamp fills a block with its number and version.
-func stamp(p []byte, volume, block int, version uint64) {
-	for off := 0; off < len(p); off += 16 {
-		binary.LittleEndian.PutUint64(p[off:], version)
-		binary.LittleEndian.PutUint64(p[off+8:], uint64(volume)<<32|uint64(block))
-	}
+// writer is one session with a volume.
+type writer struct {
+	h     *history
+	disk  *initiator.Disk
+	turn  int // which of the writers it is
+	r     *rand.Rand
+	tally *tally
 }
 
-// version reads a stamped block: the versions of its oldest and newest sector.
-func version(p []byte, volume, block int) (oldest, newest uint64, err error) {
-	oldest = ^uint64(0)
-	for ; len(p) > 0; p = p[sectorSize:] {
-		v, err := sectorVersion(p[:sectorSize], uint64(volume)<<32|uint64(block))
-		if err != nil {
-			return 0, 0, err
-		}
-		oldest, newest = min(oldest, v), max(newest, v)
-	}
-	return oldest, newest, nil
-}
-
-// sectorVersion reads a stamped sector, which must be whole; 0 is one that was
-// never written.
-func sectorVersion(s []byte, tag uint64) (uint64, error) {
-	if !bytes.Equal(s[16:], s[:sectorSize-16]) {
-		return 0, errors.New("a sector is torn")
-	}
-	v, got := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
-	if got != tag && (v != 0 || got != 0) {
-		return 0, errors.New("the block holds what was never written to it")
-	}
-	return v, nil
-}
-
-// work writes random blocks and flushes now and then until ctx ends or the
-// daemon is gone.
-func (h *history) work(ctx context.Context, disk *initiator.Disk, volume int, seed uint64) {
-	defer disk.Close()
-	r := rand.New(rand.NewPCG(seed, uint64(volume)))
-	block := make([]byte, blockSize)
-	for n := 1; ctx.Err() == nil; n++ {
-		b := r.IntN(blocks)
-		stamp(block, volume, b, h.next(b))
-		if disk.WriteAt(ctx, block, int64(b)*blockSize) != nil {
-			return
-		}
-		h.ack(b)
-		if n%32 == 0 && !h.flush(ctx, disk) {
-			return
+// work changes, flushes and reads until ctx ends or something fails.
+func (w *writer) work(ctx context.Context) error {
+	defer w.disk.Close()
+	for ctx.Err() == nil {
+		if err := w.step(ctx); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// fill writes every block once, so that a copy has something to copy.
-func (h *history) fill(t *testing.T, d *system.Daemon, name string, volume int) {
+func (w *writer) step(ctx context.Context) error {
+	first, n := w.place()
+	switch k := w.r.IntN(100); {
+	case k < 55:
+		return w.change(first, n, &w.tally.writes, false, func(p []byte) error { return w.disk.WriteAt(ctx, p, int64(first)*sectorSize) })
+	case k < 65:
+		return w.change(first, n, &w.tally.fua, true, func(p []byte) error { return writeFUA(ctx, w.disk, p, first) })
+	case k < 73:
+		w.h.begin(first, n, true)
+		return w.ended(first, n, &w.tally.zeros, false, unmap(ctx, w.disk, first, n))
+	case k < 82:
+		return w.flush(ctx)
+	}
+	return w.verify(ctx, first, n)
+}
+
+// place is a random range of the writer's sectors; half of them are whole blocks.
+func (w *writer) place() (first, n int) {
+	stripes := w.h.size() / (reach * writersOf)
+	from := (w.r.IntN(stripes)*writersOf + w.turn) * reach
+	first = from + w.r.IntN(reach)
+	n = 1 + w.r.IntN(from+reach-first)
+	if w.r.IntN(2) == 0 {
+		first = (from + 7 + w.r.IntN(reach/2)) &^ 7
+		n = 8 * (1 + w.r.IntN((from+reach-first)/8))
+	}
+	return first, n
+}
+
+func (w *writer) change(first, n int, count *atomic.Int64, durable bool, put func(p []byte) error) error {
+	return w.ended(first, n, count, durable, put(w.h.begin(first, n, false)))
+}
+
+func (w *writer) ended(first, n int, count *atomic.Int64, durable bool, err error) error {
+	if err == nil {
+		w.h.end(first, n, durable)
+		count.Add(1)
+	}
+	return err
+}
+
+// flush notes what was answered before a flush that completes.
+func (w *writer) flush(ctx context.Context) error {
+	covered := w.h.answered()
+	if err := w.disk.Flush(ctx); err != nil {
+		return err
+	}
+	w.h.flushed(covered)
+	w.tally.flushes.Add(1)
+	return nil
+}
+
+// verify reads some of the writer's own sectors.
+func (w *writer) verify(ctx context.Context, first, n int) error {
+	p := make([]byte, n*sectorSize)
+	if err := w.disk.ReadAt(ctx, p, int64(first)*sectorSize); err != nil {
+		return err
+	}
+	w.tally.reads.Add(1)
+	got, err := changes(p, w.h.volume, first)
+	if err != nil {
+		return wrongError{err}
+	}
+	for i, v := range got {
+		if !w.h.exact(first+i, v) {
+			return wrongError{fmt.Errorf("sector %d reads as change %d, which was not the last", first+i, v)}
+		}
+	}
+	return nil
+}
+
+// wrongError is content that may not be there.
+type wrongError struct{ error }
+
+// writeFUA is WRITE(16) with FUA.
+func writeFUA(ctx context.Context, disk *initiator.Disk, p []byte, first int) error {
+	cdb := make([]byte, 16)
+	cdb[0], cdb[1] = 0x8a, 0x08
+	binary.BigEndian.PutUint64(cdb[2:], uint64(first))
+	binary.BigEndian.PutUint32(cdb[10:], uint32(len(p)/sectorSize))
+	return command(ctx, disk, cdb, p)
+}
+
+// unmap is UNMAP with one descriptor.
+func unmap(ctx context.Context, disk *initiator.Disk, first, n int) error {
+	cdb, list := make([]byte, 10), make([]byte, 24)
+	cdb[0], cdb[8] = 0x42, byte(len(list))
+	list[1], list[3] = byte(len(list)-2), 16
+	binary.BigEndian.PutUint64(list[8:], uint64(first))
+	binary.BigEndian.PutUint32(list[16:], uint32(n))
+	return command(ctx, disk, cdb, list)
+}
+
+// command sends a command again while the unit has news to tell first.
+func command(ctx context.Context, disk *initiator.Disk, cdb, out []byte) error {
+	for range 16 {
+		r, err := disk.Command(ctx, cdb, nil, out)
+		switch {
+		case err != nil:
+			return err
+		case r.Status == 0:
+			return nil
+		case r.Status != 2 || len(r.Sense) < 3 || r.Sense[2]&0x0f != 6:
+			return fmt.Errorf("command %#x: status %#x, sense %x", cdb[0], r.Status, r.Sense)
+		}
+	}
+	return errors.New("no end of unit attentions")
+}
+
+// fill writes every sector once, so that a copy has something to copy.
+func (h *history) fill(t *testing.T, d *system.Daemon, name string) {
 	t.Helper()
 	disk, err := d.Disk(t.Context(), name)
 	require.NoError(t, err)
+	w := &writer{h: h, disk: disk, tally: &tally{}}
 	defer disk.Close()
-	content := make([]byte, blocks*blockSize)
-	for b := range blocks {
-		stamp(content[b*blockSize:(b+1)*blockSize], volume, b, h.next(b))
-		h.ack(b)
-	}
-	require.NoError(t, disk.WriteAt(t.Context(), content, 0))
-	require.True(t, h.flush(t.Context(), disk))
+	n := h.size()
+	require.NoError(t, w.change(0, n, &w.tally.writes, false, func(p []byte) error { return disk.WriteAt(t.Context(), p, 0) }))
+	require.NoError(t, w.flush(t.Context()))
 }
 
-func (h *history) next(b int) uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.sent[b]++
-	return h.sent[b]
-}
-
-func (h *history) ack(b int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.acked[b] = h.sent[b]
-}
-
-// flush notes what was acknowledged before a flush that completes.
-func (h *history) flush(ctx context.Context, disk *initiator.Disk) bool {
-	h.mu.Lock()
-	covered := h.acked
-	h.mu.Unlock()
-	if disk.Flush(ctx) != nil {
-		return false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.flushed = covered
-	return true
-}
-
-// check reads the volume after a crash and takes what it holds as the new truth.
-func (h *history) check(t *testing.T, d *system.Daemon, name string, volume int) []byte {
+// recovered reads the volume after a crash and takes what it holds as the new truth.
+func (h *history) recovered(t *testing.T, d *system.Daemon, name string) []byte {
 	t.Helper()
 	content := read(t, d, name)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for b := range blocks {
-		oldest, newest, err := version(content[b*blockSize:(b+1)*blockSize], volume, b)
-		switch {
-		case err != nil:
-			t.Fatalf("%s block %d: %v", name, b, err)
-		case oldest < h.flushed[b]:
-			t.Fatalf("%s block %d lost what a flush covered: version %d, flushed %d", name, b, oldest, h.flushed[b])
-		case newest > h.sent[b]:
-			t.Fatalf("%s block %d has version %d, the last one sent is %d", name, b, newest, h.sent[b])
-		}
-		h.acked[b], h.flushed[b] = oldest, oldest
-	}
+	found, err := changes(content, h.volume, 0)
+	require.NoError(t, err, name)
+	require.NoError(t, h.check(found), name)
+	h.settle(found)
 	return content
 }
 
