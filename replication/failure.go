@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
 	"twinlun/replication/pairstate"
 )
 
@@ -46,6 +47,9 @@ func (s *Service) failure(param string, err error) error {
 		if errors.Is(err, given) {
 			return &Error{Kind: KindTimeout, Param: param, Msg: "the request was given up", Err: given}
 		}
+	}
+	if e, ok := errors.AsType[*pool.LimitError](err); ok {
+		return &Error{Kind: KindFailed, Param: param, Msg: e.Error(), Err: e}
 	}
 	kind, msg := kindOfPool(blockdev.KindOf(err))
 	s.log.Warn("a request failed", "parameter", param, "err", err)

@@ -13,6 +13,7 @@ const (
 	bucketGroups   = "groups"
 	bucketTies     = "groupRelationships"
 	bucketRequests = "replicationRequests"
+	bucketScrubs   = "poolScrubs"
 )
 
 // pairRecord is a relationship as it is stored.

@@ -22,7 +22,7 @@ func (s *Service) resume(ctx context.Context) error {
 		return fmt.Errorf("read the relationships: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.undoMakings, s.dropOrphans, s.finishEnds, s.rehook, s.retake, s.restart, s.resumeRequests,
+		s.undoMakings, s.dropOrphans, s.finishEnds, s.rehook, s.retake, s.restart, s.resumeScrubs, s.resumeRequests,
 	} {
 		if err := step(ctx); err != nil {
 			return err

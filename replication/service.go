@@ -70,6 +70,8 @@ type Service struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
+	scrubs scrubs
+
 	groupsMu sync.Mutex // held while a group is changed in store and book
 
 	tendersMu sync.Mutex
@@ -86,6 +88,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, events: told, log: cfg.Logger, rand: &lockedRand{r: cfg.Rand}, pools: make(map[string]pool.Pool, len(cfg.Pools)),
 		book: newBook(told), claims: newClaims(), slots: make(chan struct{}, cfg.MaxCopies), tenders: map[string]*tender{},
+		scrubs: scrubs{jobs: map[string]string{}},
 	}
 	for _, p := range cfg.Pools {
 		if _, twice := s.pools[p.Name()]; twice {

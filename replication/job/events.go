@@ -98,5 +98,5 @@ func copyOf(r Record) *Record {
 func same(a, b Record) bool {
 	return a.State == b.State && a.Percent == b.Percent && a.Canceling == b.Canceling &&
 		a.Started.Equal(b.Started) && a.Changed.Equal(b.Changed) && a.Ended.Equal(b.Ended) &&
-		a.ErrorCode == b.ErrorCode && a.Error == b.Error
+		a.ErrorCode == b.ErrorCode && a.Error == b.Error && a.Result == b.Result
 }

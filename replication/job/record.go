@@ -60,6 +60,8 @@ type Record struct {
 	// Error says what failed.
 	ErrorCode uint32 `json:"errorCode,omitempty"`
 	Error     string `json:"error,omitempty"`
+	// Result says what the work has found out, for people; often empty.
+	Result string `json:"result,omitempty"`
 	// Canceling: Cancel was asked for and the job has not ended yet.
 	Canceling bool `json:"canceling,omitempty"`
 	// Affected are the elements that the job makes or changes.
@@ -82,4 +84,5 @@ const (
 	Relationship      ElementKind = "relationship"
 	Group             ElementKind = "group"
 	GroupRelationship ElementKind = "groupRelationship"
+	Pool              ElementKind = "pool" // its ID is its name
 )

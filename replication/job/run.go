@@ -21,6 +21,7 @@ type Run struct {
 	percent uint16 // as it is
 	stored  uint16 // as the store has it
 	when    time.Time
+	result  string // what Report said
 }
 
 // Start makes a job Running and gives it to the caller, who must end it with
@@ -136,6 +137,19 @@ func (r *Run) Progress(percent int) {
 	r.m.wake()
 }
 
+// Report says what the work has found out, for people. Finish stores it with the end.
+func (r *Run) Report(result string) {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	r.result = result
+}
+
+func (r *Run) reported() string {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	return r.result
+}
+
 // Finish ends the job in a transaction of its own, as EndWith says. The Run is over, also
 // when storing it failed; then the job is Resumable.
 func (r *Run) Finish(ctx context.Context, code uint32, cause error) error {
@@ -145,7 +159,7 @@ func (r *Run) Finish(ctx context.Context, code uint32, cause error) error {
 // FinishWith is Finish whose transaction also does what fn does.
 func (r *Run) FinishWith(ctx context.Context, code uint32, cause error, fn func(store.Tx) error) error {
 	defer r.Leave()
-	return r.m.EndWith(ctx, r.id, code, cause, fn)
+	return r.m.end(ctx, r.id, code, cause, r.reported(), fn)
 }
 
 // Leave lets go of a job that has not ended, so that it is Resumable; after
@@ -171,6 +185,10 @@ func (m *Manager) End(ctx context.Context, id string, code uint32, cause error) 
 // Terminated; every other Exception, with its text and the code that the method
 // would have returned (2 if none is given). Percent is 100 in each case.
 func (m *Manager) EndWith(ctx context.Context, id string, code uint32, cause error, fn func(store.Tx) error) error {
+	return m.end(ctx, id, code, cause, "", fn)
+}
+
+func (m *Manager) end(ctx context.Context, id string, code uint32, cause error, result string, fn func(store.Tx) error) error {
 	m.order.Lock()
 	defer m.order.Unlock()
 	var e edit
@@ -178,7 +196,10 @@ func (m *Manager) EndWith(ctx context.Context, id string, code uint32, cause err
 		if err = fn(tx); err != nil {
 			return err
 		}
-		e, err = update(tx, id, func(r *Record) { r.end(m.cfg.Time(), code, cause) })
+		e, err = update(tx, id, func(r *Record) {
+			r.end(m.cfg.Time(), code, cause)
+			r.Result = result
+		})
 		return err
 	})
 	if err != nil {
