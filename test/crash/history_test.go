@@ -63,7 +63,8 @@ type history struct {
 
 	mu sync.Mutex
 	bounds
-	acked []uint32 // the last change that was answered
+	acked  []uint32 // the last change that was answered
+	wanted int      // the size that was asked for last, in sectors
 }
 
 func newHistory(volume, sectors int) *history {
@@ -83,6 +84,19 @@ func (h *history) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.sent)
+}
+
+// wantSize notes that a resize was asked for; hasSize that it was answered.
+func (h *history) wantSize(sectors int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wanted = sectors
+}
+
+func (h *history) hasSize(sectors int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.resizeLocked(sectors)
 }
 
 // begin numbers a change of n sectors from the first on, and returns what a write of
@@ -138,7 +152,8 @@ func (h *history) since(covered []uint32) bounds {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b := h.clone()
-	b.least = covered
+	b.least = make([]uint32, len(b.sent)) // it may have grown since then
+	copy(b.least, covered)
 	return b
 }
 
@@ -153,6 +168,16 @@ func (h *history) exact(s int, v uint32) bool {
 		return v == 0
 	}
 	return v == h.sent[s]
+}
+
+// verify checks what was found after a crash, perhaps of a resize that was not answered.
+func (h *history) verify(content []uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(content) == h.wanted {
+		h.resizeLocked(h.wanted)
+	}
+	return h.check(content)
 }
 
 // settle takes what was found as the truth. Nothing is under way.

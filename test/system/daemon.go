@@ -52,6 +52,31 @@ func Start(t testing.TB, args ...string) *Daemon {
 // Run starts the process again after Stop or Kill, on the same data dir.
 func (d *Daemon) Run() {
 	d.t.Helper()
+	d.launch()
+	select {
+	case <-d.log.ready:
+	case <-d.log.ended:
+		d.t.Fatalf("the daemon did not start: %v\n%s", d.cmd.Wait(), d.log.text())
+	case <-time.After(startTimeout):
+		d.t.Fatalf("the daemon is not ready after %s\n%s", startTimeout, d.log.text())
+	}
+	d.WSMan, d.TLS, d.ISCSI, d.Metrics = d.log.address("wsman"), d.log.address("wsman-tls"), d.log.address("iscsi"), d.log.address("metrics")
+}
+
+// RunFor starts the process and kills it after a while, ready or not.
+func (d *Daemon) RunFor(while time.Duration) {
+	d.t.Helper()
+	d.launch()
+	select {
+	case <-d.log.ended:
+		d.t.Fatalf("the daemon did not start: %v\n%s", d.cmd.Wait(), d.log.text())
+	case <-time.After(while):
+	}
+	d.Kill()
+}
+
+func (d *Daemon) launch() {
+	d.t.Helper()
 	args := append([]string{
 		"serve", "--data-dir", d.DataDir, "--log-format", "json", "--wsman", "127.0.0.1:0", "--wsman-tls", "127.0.0.1:0",
 		"--iscsi", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
@@ -61,14 +86,6 @@ func (d *Daemon) Run() {
 	require.NoError(d.t, err)
 	d.log = newLog(stderr)
 	require.NoError(d.t, d.cmd.Start())
-	select {
-	case <-d.log.ready:
-	case <-d.log.ended:
-		d.t.Fatalf("the daemon did not start: %v\n%s", d.cmd.Wait(), d.log.text())
-	case <-time.After(startTimeout):
-		d.t.Fatalf("the daemon is not ready after %s\n%s", startTimeout, d.log.text())
-	}
-	d.WSMan, d.TLS, d.ISCSI, d.Metrics = d.log.address("wsman"), d.log.address("wsman-tls"), d.log.address("iscsi"), d.log.address("metrics")
 }
 
 // Stop ends the process as an administrator would and checks that it ended well.
@@ -131,8 +148,19 @@ func (d *Daemon) DiskURL(volume string) string {
 // and its exit code.
 func (d *Daemon) CLI(ctx context.Context, args ...string) (stdout, stderr string, code int) {
 	d.t.Helper()
+	return d.run(ctx, []string{"TWINLUN_SERVER=" + d.URL(), "TWINLUN_USER=admin", "TWINLUN_PASSWORD=" + d.Password()}, args)
+}
+
+// Offline runs a command that works on the data dir of the stopped daemon.
+func (d *Daemon) Offline(args ...string) (stdout, stderr string, code int) {
+	d.t.Helper()
+	return d.run(d.t.Context(), nil, append(args, "--data-dir", d.DataDir))
+}
+
+func (d *Daemon) run(ctx context.Context, env, args []string) (stdout, stderr string, code int) {
+	d.t.Helper()
 	cmd := exec.CommandContext(ctx, Binary(d.t), args...)
-	cmd.Env = append(os.Environ(), "TWINLUN_SERVER="+d.URL(), "TWINLUN_USER=admin", "TWINLUN_PASSWORD="+d.Password())
+	cmd.Env = append(os.Environ(), env...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
