@@ -49,6 +49,9 @@ func Run(t *testing.T, open Factory) {
 		{"Restore", restore},
 		{"RestoreRefusals", restoreRefusals}, {"RestoreSet", restoreSet}, {"ResetSet", resetSet},
 		{"Reset", reset},
+		{"ChangedIsExact", changedIsExact},
+		{"ChangedInParts", changedInParts},
+		{"ChangedRefusals", changedRefusals},
 		{"Info", info},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
