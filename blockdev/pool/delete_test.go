@@ -36,6 +36,7 @@ const (
 
 func newFarm(t *testing.T, seed uint64) *farm {
 	f := &farm{t: t, r: rand.New(rand.NewPCG(seed, 5)), fs: memfs.New(seed), meta: pooltest.NewMeta(), shows: make([]byte, farmSize)}
+	f.fs.SetCloning(seed%2 == 1)
 	f.meta.Commit = func() (bool, error) { return f.fs.Step("meta") }
 	f.start()
 	f.vol = pooltest.Create(t, f.pool, "v", farmSize).ID

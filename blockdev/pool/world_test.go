@@ -48,6 +48,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New(seed), meta: pooltest.NewMeta(),
 		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%5 == 1,
 	}
+	w.fs.SetCloning(seed%3 == 1)
 	w.meta.Commit = func() (bool, error) { return w.fs.Step("meta") }
 	w.start()
 	return w
