@@ -181,7 +181,7 @@ func (v *volumes) snapshot(ctx context.Context, name string, ids ...pool.VolumeI
 
 func benchLayers(ctx context.Context, l *lab) error {
 	for _, part := range []func(context.Context, *lab) error{
-		layerTransfers, layerFlushes, layerFirstWrites, layerPauses, layerSizes,
+		layerTransfers, layerFlushes, layerFirstWrites,
 	} {
 		if err := part(ctx, l); err != nil {
 			return err

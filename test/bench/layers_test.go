@@ -55,11 +55,10 @@ func TestRateCountsEveryGoroutine(t *testing.T) {
 	d := &counted{size: mib}
 	for _, p := range patterns() {
 		d.ops.Store(0)
-		took := 5 * time.Millisecond
-		rate, err := p.rate(t.Context(), d, 3, took)
+		rate, err := p.rate(t.Context(), d, 3, time.Millisecond)
 		require.NoError(t, err)
 		require.Positive(t, rate)
-		require.LessOrEqual(t, rate, float64(d.ops.Load())/took.Seconds())
+		require.GreaterOrEqual(t, d.ops.Load(), int64(3))
 	}
 }
 

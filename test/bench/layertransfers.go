@@ -47,7 +47,7 @@ func (p pattern) repeat(ctx context.Context, d disk, seed int, end time.Time) (n
 	if p.write {
 		op = d.WriteAt
 	}
-	for at := r.Int64N(places); n%between != 0 || time.Now().Before(end); n++ {
+	for at := r.Int64N(places); n == 0 || n%between != 0 || time.Now().Before(end); n++ {
 		if at = (at + 1) % places; p.size == 4096 {
 			at = r.Int64N(places)
 		}

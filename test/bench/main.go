@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // part is one table of figures.
@@ -25,12 +26,12 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"clone", benchClone}, {"iscsi", benchISCSI}, {"wsman", benchWSMan}, {"snapshot", benchSnapshot}, {"scale", benchScale},
-		{"layers", benchLayers},
+		{"layers", benchLayers}, {"pauses", layerPauses}, {"sizes", layerSizes},
 	}
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,11 +55,23 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	l.describe()
+	begun := time.Now()
 	for _, p := range wanted {
-		if err := p.run(ctx, l); err != nil {
+		if err := l.runPart(ctx, p); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
+	fmt.Fprintf(l.out, "\nAll of it took %s\n", time.Since(begun).Round(time.Second))
+	return nil
+}
+
+// runPart says how long the part took.
+func (l *lab) runPart(ctx context.Context, p part) error {
+	begun := time.Now()
+	if err := p.run(ctx, l); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.out, "(%s: %s)\n", p.name, time.Since(begun).Round(time.Second))
 	return nil
 }
 

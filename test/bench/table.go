@@ -47,6 +47,14 @@ func times(ratio, least float64) string {
 	return number(ratio) + "x SHORT"
 }
 
+// under writes a number beside the one that it should be less than.
+func under(v, limit float64) string {
+	if v < limit {
+		return number(v)
+	}
+	return number(v) + " SHORT"
+}
+
 // describe prints what the figures were taken on.
 func (l *lab) describe() {
 	fmt.Fprintf(l.out, "%d processors, %s; other load before the run: %s; disk %s: %s; memory %s: %s; rounds: %d\n",
@@ -64,6 +72,15 @@ func loadAverage() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	load, _, _ := strings.Cut(string(text), " ")
 	return load
+}
+
+// room is how many bytes are free in a folder for those who are not root (statfs(2)).
+func room(dir string) int64 {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0
+	}
+	return int64(st.Bavail) * st.Bsize
 }
 
 // filesystem names the type of the filesystem that holds a folder (statfs(2)).
