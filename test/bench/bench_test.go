@@ -41,6 +41,9 @@ func TestNumbers(t *testing.T) {
 	}
 	require.Equal(t, "2.00x", times(2, 2))
 	require.Equal(t, "1.99x SHORT", times(1.99, 2))
+	require.Equal(t, "9.99", under(9.99, 10))
+	require.Equal(t, "10.0 SHORT", under(10, 10))
+	require.Equal(t, "- SHORT", under(math.NaN(), 10), "what was not measured misses its goal")
 }
 
 func TestChoose(t *testing.T) {

@@ -27,6 +27,11 @@ type volumes struct {
 // openVolumes opens the pool in dir, or makes it, as the daemon does: with sums of frozen
 // layers.
 func openVolumes(ctx context.Context, dir string) (*volumes, error) {
+	return openPool(ctx, dir, pool.Config{Dir: filepath.Join(dir, folder), Checksums: true})
+}
+
+// openPool opens a pool that has its records in a store in dir.
+func openPool(ctx context.Context, dir string, cfg pool.Config) (*volumes, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -34,7 +39,8 @@ func openVolumes(ctx context.Context, dir string) (*volumes, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := pool.Open(ctx, pool.Config{Dir: filepath.Join(dir, folder), Name: "bench", Meta: manyMeta{s}, Checksums: true})
+	cfg.Name, cfg.Meta = "bench", manyMeta{s}
+	p, err := pool.Open(ctx, cfg)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev/layer"
 )
 
 func TestStall(t *testing.T) {
@@ -79,6 +84,27 @@ func (c *counted) op(p []byte, off int64) error {
 	}
 	c.ops.Add(1)
 	return nil
+}
+
+// TestForgetful is about what the memory of full volumes is measured with: it keeps
+// nothing, but the layers must keep all that they know.
+func TestForgetful(t *testing.T) {
+	require.NoError(t, withForgetful(t.Context(), t.TempDir(), func(v *volumes) error {
+		_, err := v.memory(t.Context(), "full", 32*mib, 2, true)
+		require.NoError(t, err)
+		maps, err := filepath.Glob(filepath.Join(v.dir, folder, layer.MapFile("*")))
+		require.NoError(t, err)
+		full := 0
+		for _, name := range maps {
+			saved, err := os.ReadFile(name)
+			require.NoError(t, err)
+			if bytes.Count(saved, []byte{0xff}) >= 32*mib/4096/4 {
+				full++
+			}
+		}
+		require.Equal(t, 2, full, "the layers above the first one")
+		return nil
+	}))
 }
 
 func TestLayersQuickly(t *testing.T) {
