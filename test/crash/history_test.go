@@ -24,14 +24,6 @@ func (b *bounds) clone() bounds {
 	return bounds{slices.Clone(b.least), slices.Clone(b.sent), slices.Clone(b.zeroed), slices.Clone(b.base), slices.Clone(b.settled)}
 }
 
-// resize cuts sectors off or adds some that were never written.
-func (b *bounds) resize(sectors int) {
-	for _, list := range []*[]uint32{&b.least, &b.sent, &b.zeroed, &b.base, &b.settled} {
-		have := min(len(*list), sectors)
-		*list = append(slices.Clone((*list)[:have]), make([]uint32, sectors-have)...)
-	}
-}
-
 // allows says whether sector s may hold what change v wrote; 0 is zeros.
 func (b *bounds) allows(s int, v uint32) bool {
 	if v == b.base[s] && b.least[s] <= b.settled[s] {
@@ -63,20 +55,12 @@ type history struct {
 
 	mu sync.Mutex
 	bounds
-	acked  []uint32 // the last change that was answered
-	wanted int      // the size that was asked for last, in sectors
+	acked []uint32 // the last change that was answered
 }
 
 func newHistory(volume, sectors int) *history {
-	h := &history{volume: volume}
-	h.resizeLocked(sectors)
-	return h
-}
-
-func (h *history) resizeLocked(sectors int) {
-	h.resize(sectors)
-	have := min(len(h.acked), sectors)
-	h.acked = append(h.acked[:have], make([]uint32, sectors-have)...)
+	list := func() []uint32 { return make([]uint32, sectors) }
+	return &history{volume: volume, bounds: bounds{list(), list(), list(), list(), list()}, acked: list()}
 }
 
 // size is that of the volume in sectors.
@@ -84,19 +68,6 @@ func (h *history) size() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.sent)
-}
-
-// wantSize notes that a resize was asked for; hasSize that it was answered.
-func (h *history) wantSize(sectors int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.wanted = sectors
-}
-
-func (h *history) hasSize(sectors int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.resizeLocked(sectors)
 }
 
 // begin numbers a change of n sectors from the first on, and returns what a write of
@@ -152,8 +123,7 @@ func (h *history) since(covered []uint32) bounds {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b := h.clone()
-	b.least = make([]uint32, len(b.sent)) // it may have grown since then
-	copy(b.least, covered)
+	b.least = covered
 	return b
 }
 
@@ -170,21 +140,10 @@ func (h *history) exact(s int, v uint32) bool {
 	return v == h.sent[s]
 }
 
-// verify checks what was found after a crash, perhaps of a resize that was not answered.
-func (h *history) verify(content []uint32) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(content) == h.wanted {
-		h.resizeLocked(h.wanted)
-	}
-	return h.check(content)
-}
-
 // settle takes what was found as the truth. Nothing is under way.
 func (h *history) settle(content []uint32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.resizeLocked(len(content))
 	h.base, h.settled = slices.Clone(content), slices.Clone(h.sent)
 }
 

@@ -119,7 +119,7 @@ func write(ctx, dying context.Context, t *testing.T, d *system.Daemon, wg *sync.
 		for turn := range writersOf {
 			disk, err := d.Disk(ctx, source(i))
 			require.NoError(t, err)
-			w := &writer{h: h, disk: disk, turn: turn, size: int(disk.Size() / sectorSize), r: rand.New(rand.NewPCG(seed, uint64(i*writersOf+turn))), tally: count}
+			w := &writer{h: h, disk: disk, turn: turn, r: rand.New(rand.NewPCG(seed, uint64(i*writersOf+turn))), tally: count}
 			wg.Go(func() { complain(dying, t, source(i), w.work(ctx)) })
 		}
 	}

@@ -26,7 +26,6 @@ const (
 const (
 	fewReplicas  = 6
 	manyReplicas = 14
-	largest      = 2 * soakSize
 )
 
 // operator does random things over WS-Man, one after the other.
@@ -108,7 +107,7 @@ func (o *operator) step(ctx context.Context) error {
 	case n < 65:
 		return o.make(ctx, cloneType, []int{o.r.IntN(len(o.histories))}, nil)
 	case n < 70:
-		return o.grow(ctx)
+		return o.widen(ctx)
 	}
 	return o.verify(ctx)
 }
@@ -231,50 +230,65 @@ func (o *operator) delete(ctx context.Context, name string) error {
 	if _, hidden := errors.AsType[refusedError](err); err != nil && !hidden {
 		return err
 	}
-	relations, err := system.List(ctx, o.c, "CIM_StorageSynchronized")
+	relation, err := o.relation(ctx, paths[name])
 	if err != nil {
 		return err
 	}
-	for _, in := range relations {
-		if synced, _ := in.Get("SyncedElement").(*cim.Path); !synced.Equal(paths[name]) {
-			continue
-		}
+	if relation != nil {
 		op := dissolve
-		if in.Get("SyncType") == cim.Value(uint64(snapshotType)) && o.r.IntN(2) == 0 {
+		if relation.Get("SyncType") == cim.Value(uint64(snapshotType)) && o.r.IntN(2) == 0 {
 			op = returnToPool
 		}
-		err := o.call(ctx, "CIM_ReplicationService", "ModifyReplicaSynchronization",
-			system.Arg("Operation", op), system.Arg("Synchronization", in.Path), system.Arg("Force", true))
-		if err != nil || op == returnToPool {
+		if err := o.modify(ctx, op, relation, true); err != nil || op == returnToPool {
 			return err
 		}
 	}
 	return o.call(ctx, storing, "ReturnToStoragePool", system.Arg("TheElement", paths[name]))
 }
 
-// grow makes a volume larger, up to a bound.
-func (o *operator) grow(ctx context.Context) error {
-	i := o.r.IntN(len(o.histories))
-	h := o.histories[i]
-	if !o.resizing[i].TryLock() {
+// relation is that of which the volume is the target; nil: there is none.
+func (o *operator) relation(ctx context.Context, target *cim.Path) (*cim.Instance, error) {
+	all, err := system.List(ctx, o.c, "CIM_StorageSynchronized")
+	for _, in := range all {
+		if synced, _ := in.Get("SyncedElement").(*cim.Path); synced.Equal(target) {
+			return in, err
+		}
+	}
+	return nil, err
+}
+
+func (o *operator) modify(ctx context.Context, op int, relation *cim.Instance, force bool) error {
+	return o.call(ctx, "CIM_ReplicationService", "ModifyReplicaSynchronization",
+		system.Arg("Operation", op), system.Arg("Synchronization", relation.Path), system.Arg("Force", force))
+}
+
+func (o *operator) resize(ctx context.Context, v *cim.Path, sectors int) error {
+	return o.call(ctx, storing, "CreateOrModifyElementFromStoragePool", system.Arg("TheElement", v), system.Arg("Size", sectors*sectorSize))
+}
+
+// widen makes a volume of a replica that was read, and a larger one.
+func (o *operator) widen(ctx context.Context) error {
+	r := o.replicas.take(o.r, func(r *replica) bool { return r.is != nil && (r.wider == 0 || r.wider == len(r.is)) })
+	if r == nil {
 		return nil
 	}
-	defer o.resizing[i].Unlock()
-	sectors := h.size() + 1 + o.r.IntN(1<<20/sectorSize)
-	if sectors*sectorSize > largest {
-		return nil
-	}
+	defer o.replicas.give(r)
 	paths, err := system.Volumes(ctx, o.c)
 	if err != nil {
 		return err
 	}
-	h.wantSize(sectors)
-	err = o.call(ctx, storing, "CreateOrModifyElementFromStoragePool",
-		system.Arg("TheElement", paths[source(i)]), system.Arg("Size", sectors*sectorSize))
+	relation, err := o.relation(ctx, paths[r.name])
+	if err == nil && relation != nil {
+		err = o.modify(ctx, dissolve, relation, false)
+	}
 	if err != nil {
 		return err
 	}
-	h.hasSize(sectors)
+	r.wider = len(r.is) + 1 + o.r.IntN(3<<20/sectorSize)
+	if err := o.resize(ctx, paths[r.name], r.wider); err != nil {
+		return err
+	}
+	r.widen()
 	o.deeds.add("resizes")
 	return nil
 }

@@ -29,7 +29,6 @@ type soak struct {
 	d         *system.Daemon
 	r         *rand.Rand
 	histories []*history
-	resizing  [soakVolumes]sync.Mutex
 	replicas  replicas
 	tally     tally
 	deeds     deeds

@@ -32,7 +32,6 @@ type writer struct {
 	h     *history
 	disk  *initiator.Disk
 	turn  int // which of the writers it is
-	size  int // of the volume when the session began, in sectors
 	r     *rand.Rand
 	tally *tally
 }
@@ -66,7 +65,7 @@ func (w *writer) step(ctx context.Context) error {
 
 // place is a random range of the writer's sectors; half of them are whole blocks.
 func (w *writer) place() (first, n int) {
-	stripes := w.size / (reach * writersOf)
+	stripes := w.h.size() / (reach * writersOf)
 	from := (w.r.IntN(stripes)*writersOf + w.turn) * reach
 	first = from + w.r.IntN(reach)
 	n = 1 + w.r.IntN(from+reach-first)
@@ -175,7 +174,7 @@ func (h *history) recovered(t *testing.T, d *system.Daemon, name string) []byte 
 	content := read(t, d, name)
 	found, err := changes(content, h.volume, 0)
 	require.NoError(t, err, name)
-	require.NoError(t, h.verify(found), name)
+	require.NoError(t, h.check(found), name)
 	h.settle(found)
 	return content
 }
