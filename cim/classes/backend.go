@@ -101,9 +101,12 @@ type Settings interface {
 	DeleteSetting(ctx context.Context, kind setting.Kind, id string) error
 }
 
-// Pools shows the pools.
+// Pools shows the pools and scrubs them.
 type Pools interface {
 	Pools(ctx context.Context) ([]pool.Info, error)
+	// ScrubPool begins to compare a pool with its checksums, at rate bytes a second
+	// at most (0: no limit), and returns the ID of the job.
+	ScrubPool(ctx context.Context, name string, rate int64) (jobID string, err error)
 }
 
 // JobReader shows jobs, by ID. A missing one is job.ErrNotFound.

@@ -32,6 +32,9 @@ type Config struct {
 	Portals func() []string
 	Time    func() time.Time
 	Logger  *slog.Logger
+	// Space are the alarm levels of pools by name, in ascending order of Used. A pool
+	// without has 80 % Degraded/Warning, 90 % Major, 100 % Critical.
+	Space map[string][]SpaceLevel
 
 	Replicator    Replicator
 	Relationships Relationships

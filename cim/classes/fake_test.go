@@ -20,6 +20,7 @@ import (
 // fake is every backend in memory: enough of each to be asked and to be seen to
 // have been asked. It is for one goroutine, but for what counts its calls.
 type fake struct {
+	scrubs  []int64 // their rates
 	pools   []pool.Info
 	volumes []pool.Volume
 	pairs   []replication.Relationship
@@ -408,4 +409,13 @@ func newJobs() []job.Record {
 		{ID: "j3", Name: "Clone x", State: job.Exception, Percent: 100, Created: then, Started: then, Changed: then, Ended: then.Add(time.Second), ErrorCode: 4, Error: "no room"},
 		{ID: "j4", Name: "Clone y", State: job.New, Created: then, Changed: then},
 	}
+}
+
+func (f *fake) ScrubPool(_ context.Context, name string, rate int64) (string, error) {
+	if err := f.called("ScrubPool"); err != nil {
+		return "", err
+	}
+	f.scrubs = append(f.scrubs, rate)
+	f.jobs = append(f.jobs, job.Record{ID: f.id("j"), Name: "Scrub pool " + name, State: job.Running, Affected: []job.Element{{Kind: job.Pool, ID: name}}})
+	return f.jobs[len(f.jobs)-1].ID, nil
 }

@@ -39,9 +39,6 @@ type IndicatorConfig struct {
 	Rand   io.Reader // of the identifiers of indications; default: crypto/rand
 	// Queue is how many events may wait to become indications; default 4096.
 	Queue int
-	// Space are the alarm levels of pools, in ascending order of Used; default
-	// 80 % Degraded/Warning, 90 % Major, 100 % Critical.
-	Space []SpaceLevel
 	// Slack is by how many percent points the used space must fall below a level
 	// before that is left; default 5.
 	Slack int
@@ -64,6 +61,7 @@ type Indicator struct {
 	serial uint64
 	broken map[string]string // alerts about relationships that still hold
 	levels map[string]level  // alarm levels of pools
+	hurt   map[string]*hurt  // pools with damage that was told of
 }
 
 // counts is what Stats shows.
@@ -94,7 +92,7 @@ func NewIndicator(c IndicatorConfig) (*Indicator, error) {
 	}
 	n := &Indicator{
 		cfg: c, prefix: "TWINLUN:" + hex.EncodeToString(run[:]) + "-", queue: make(chan replication.Event, c.Queue),
-		clock: c.Classes.Time(), broken: map[string]string{}, levels: map[string]level{},
+		clock: c.Classes.Time(), broken: map[string]string{}, levels: map[string]level{}, hurt: map[string]*hurt{},
 	}
 	for _, class := range []string{classInstCreation, classInstModification, classInstDeletion, classAlertIndication} {
 		if c.Classes.Schema.Class(class) == nil {
@@ -118,9 +116,6 @@ func (c IndicatorConfig) withDefaults() IndicatorConfig {
 	}
 	if c.Queue < 1 {
 		c.Queue = 4096
-	}
-	if c.Space == nil {
-		c.Space = []SpaceLevel{{80, severityDegraded}, {90, severityMajor}, {100, severityCritical}}
 	}
 	c.Slack = cmp.Or(c.Slack, 5)
 	return c
@@ -175,6 +170,7 @@ func (n *Indicator) wantedLocked() bool {
 	}
 	clear(n.broken)
 	clear(n.levels)
+	clear(n.hurt)
 	return false
 }
 

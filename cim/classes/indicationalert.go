@@ -20,6 +20,7 @@ const (
 	severityMajor       = 5 // PerceivedSeverity
 	severityCritical    = 6 // PerceivedSeverity
 
+	causeCorrupt       = 10 // ProbableCause: Corrupt Data
 	causeQueueSize     = 40 // ProbableCause: Queue Size Exceeded
 	causeCapacity      = 50 // ProbableCause: Storage Capacity Problem
 	causeThreshold     = 52 // ProbableCause: Threshold Crossed

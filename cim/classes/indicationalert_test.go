@@ -140,7 +140,9 @@ func TestPoolSpace(t *testing.T) {
 }
 
 func TestPoolSpaceIsTheConfigs(t *testing.T) {
-	l := newListener(t, func(c *IndicatorConfig) { c.Space, c.Slack = []SpaceLevel{{50, severityMinor}}, 20 })
+	l := newListener(t, func(c *IndicatorConfig) {
+		c.Classes.Space, c.Slack = map[string][]SpaceLevel{"fast": {{50, severityMinor}}}, 20
+	})
 	l.fake.pools = []pool.Info{{Name: "fast", Total: 100, Free: 50}}
 	require.NoError(t, l.CheckPools(t.Context()))
 	require.Equal(t, uint64(4), l.got[0].Get("PerceivedSeverity"))

@@ -13,6 +13,22 @@ type SpaceLevel struct {
 	Severity uint16 // CIM_AlertIndication.PerceivedSeverity
 }
 
+// SpaceLevels are alarm levels at warn and alarm percent, and of a full pool.
+func SpaceLevels(warn, alarm int) []SpaceLevel {
+	return []SpaceLevel{{warn, severityDegraded}, {alarm, severityMajor}, {full, severityCritical}}
+}
+
+// full is the level of a pool that has no room.
+const full = 100
+
+// spaceLevels are those of a pool.
+func (m *model) spaceLevels(name string) []SpaceLevel {
+	if levels, ok := m.Space[name]; ok {
+		return levels
+	}
+	return SpaceLevels(80, 90)
+}
+
 // level is where a pool stands: reached is how many of the levels are, alert is the
 // identifier of the last alert about it.
 type level struct {
@@ -46,6 +62,7 @@ func (n *Indicator) CheckPools(ctx context.Context) error {
 	n.clock = n.cfg.Classes.Time()
 	for _, p := range pools {
 		n.checkPoolLocked(p)
+		n.checkDamageLocked(ctx, p)
 	}
 	return nil
 }
@@ -61,7 +78,7 @@ func (n *Indicator) checkPoolLocked(p pool.Info) {
 		delete(n.levels, p.Name)
 		return
 	}
-	a := n.spaceLow(p, n.cfg.Space[now.reached-1])
+	a := n.spaceLow(p, n.model.spaceLevels(p.Name)[now.reached-1])
 	if now.reached < was.reached {
 		a.trend = trendDown
 	}
@@ -72,12 +89,9 @@ func (n *Indicator) checkPoolLocked(p pool.Info) {
 // reached is how many alarm levels a pool is at that was at some. Those it was at
 // are left only with some slack.
 func (n *Indicator) reached(p pool.Info, was int) int {
-	if p.Total <= 0 {
-		return 0
-	}
-	used := 100 * float64(p.Total-p.Free) / float64(p.Total)
-	for i := len(n.cfg.Space); i > 0; i-- {
-		limit := n.cfg.Space[i-1].Used
+	used, levels := usedSpace(p), n.model.spaceLevels(p.Name)
+	for i := len(levels); i > 0; i-- {
+		limit := levels[i-1].Used
 		if i <= was {
 			limit -= n.cfg.Slack
 		}
@@ -86,6 +100,22 @@ func (n *Indicator) reached(p pool.Info, was int) int {
 		}
 	}
 	return 0
+}
+
+// lastRoom is the room that is none, because a write may not fit, in bytes: what a
+// pool with a reserve has left when it is full.
+const lastRoom = 1 << 20
+
+// usedSpace is how many percent are used of the space that volumes can take.
+func usedSpace(p pool.Info) float64 {
+	switch all := p.Total - p.Reserve; {
+	case p.Total <= 0:
+		return 0
+	case all <= 0, p.Reserve > 0 && room(p) < lastRoom:
+		return full
+	default:
+		return min(full, 100*float64(all-room(p))/float64(all))
+	}
 }
 
 // spaceLow is the alert about a pool that is nearly full, or full.
@@ -97,7 +127,7 @@ func (n *Indicator) spaceLow(p pool.Info, at SpaceLevel) alert {
 		text: fmt.Sprintf("Thin provisioned Pool with identifier %s capacity in use nearing available limit", p.Name),
 		do:   []string{"Give the filesystem of the pool more space, or delete volumes and snapshots that are not needed."},
 	}
-	if at.Used >= 100 {
+	if at.Used >= full {
 		a.cause, a.id = causeCapacity, messageExceeded
 		a.text = fmt.Sprintf("Thin provisioned Pool with identifier %s capacity in use exceeded available limit", p.Name)
 	}

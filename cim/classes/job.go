@@ -92,6 +92,9 @@ func jobHealth(j job.Record) uint64 {
 func jobStatus(j job.Record) string {
 	switch j.State {
 	case job.Completed:
+		if j.Result != "" {
+			return "Completed: " + j.Result
+		}
 		return "Completed"
 	case job.Terminated, job.Killed:
 		return "Terminated"

@@ -13,15 +13,20 @@ func owningJobElement(r *registry) {
 	m := r.model
 	a := &association{class: r.class("TWINLUN_OwningJobElement"), near: "OwningElement", far: "OwnedElement"}
 	give := func(j job.Record, yield links) error {
-		return yield(link{near: m.servicePath(classReplicationSvc), far: jobPath(j.ID)})
+		return yield(link{near: m.servicePath(owningService(j)), far: jobPath(j.ID)})
 	}
 	a.all = func(ctx context.Context, yield links) error {
 		return m.Jobs.EachJob(ctx, func(j job.Record) error { return give(j, yield) })
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
-		case classReplicationSvc:
-			return a.all(ctx, yield)
+		case classReplicationSvc, classStorageConfigSvc:
+			return m.Jobs.EachJob(ctx, func(j job.Record) error {
+				if owningService(j) != object.Class {
+					return nil
+				}
+				return give(j, yield)
+			})
 		case classConcreteJob:
 			j, err := m.jobAt(ctx, object)
 			if err != nil {
@@ -34,8 +39,31 @@ func owningJobElement(r *registry) {
 	r.add(a)
 }
 
-// affectedJobElement ties a job to the volumes and groups that it makes, and to
-// nothing else: clients take what they find for what the job has made.
+// owningService is the class of the service that a job works for.
+func owningService(j job.Record) string {
+	if len(j.Affected) > 0 && j.Affected[0].Kind == job.Pool {
+		return classStorageConfigSvc
+	}
+	return classReplicationSvc
+}
+
+// Values of AffectedJobElement.ElementEffects (CIM 2.49).
+const (
+	effectPerformance = 3
+	effectCreate      = 5
+)
+
+// effectOf is what a job does to an element.
+func effectOf(e job.Element) uint16 {
+	if e.Kind == job.Pool {
+		return effectPerformance
+	}
+	return effectCreate
+}
+
+// affectedJobElement ties a job to the volumes and groups that it makes or to the
+// pool that it reads, and to nothing else: clients take what they find for what the
+// job has made.
 func affectedJobElement(r *registry) {
 	m := r.model
 	a := &association{class: r.class("TWINLUN_AffectedJobElement"), near: "AffectedElement", far: "AffectingElement"}
@@ -48,7 +76,7 @@ func affectedJobElement(r *registry) {
 			if p == nil {
 				continue
 			}
-			set := func(b *cim.Builder) { b.Set("ElementEffects", []uint16{5}) } // Create
+			set := func(b *cim.Builder) { b.Set("ElementEffects", []uint16{effectOf(e)}) }
 			if err := yield(link{near: p, far: jobPath(j.ID), set: set}); err != nil {
 				return err
 			}
@@ -60,7 +88,7 @@ func affectedJobElement(r *registry) {
 	}
 	a.of = func(ctx context.Context, object *cim.Path, yield links) error {
 		switch object.Class {
-		case classStorageVolume, classReplicationGroup:
+		case classStorageVolume, classReplicationGroup, classStoragePool:
 			e, err := m.elementAt(ctx, object)
 			if err != nil {
 				return err
@@ -85,11 +113,15 @@ func affectedJobElement(r *registry) {
 
 func anyElement(job.Element) bool { return true }
 
-// elementAt is the volume or group at a path as jobs name it.
+// elementAt is the volume, group or pool at a path as jobs name it.
 func (m *model) elementAt(ctx context.Context, p *cim.Path) (job.Element, error) {
-	if p.Class == classReplicationGroup {
+	switch p.Class {
+	case classReplicationGroup:
 		id, _ := localID(p, idGroup)
 		return job.Element{Kind: job.Group, ID: id}, nil
+	case classStoragePool:
+		name, _ := localID(p, idPool)
+		return job.Element{Kind: job.Pool, ID: name}, nil
 	}
 	v, err := m.volumeAt(ctx, p)
 	return job.Element{Kind: job.Volume, Pool: v.Pool, ID: string(v.ID)}, err
@@ -102,6 +134,8 @@ func (m *model) elementPath(e job.Element) *cim.Path {
 		return m.volumePath(pool.VolumeID(e.ID))
 	case job.Group:
 		return groupPath(e.ID)
+	case job.Pool:
+		return poolPath(e.ID)
 	}
 	return nil
 }

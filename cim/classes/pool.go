@@ -2,25 +2,62 @@ package classes
 
 import (
 	"context"
+	"fmt"
 
 	"twinlun/blockdev/pool"
 	"twinlun/cim"
+	"twinlun/replication"
 )
 
 func storagePool(r *registry) {
 	m := r.model
-	r.add(&source[pool.Info]{
-		class: r.class(classStoragePool), each: eachOf(m.Pools.Pools), find: m.poolAt,
-		fill: func(b *cim.Builder, p pool.Info) {
-			setHealthy(b)
-			b.Set("InstanceID", idPool+p.Name).Set("PoolID", p.Name).Set("ElementName", p.Name).Set("Name", p.Name).
-				Set("Primordial", false).Set("ResourceType", 19). // Storage Extent
-				Set("TotalManagedSpace", p.Total).Set("RemainingManagedSpace", p.Free).
-				Set("Capacity", p.Total).Set("Reserved", p.Allocated).Set("AllocationUnits", "byte").
-				Set("ElementsShareSpace", true).Set("Usage", 2). // Unrestricted
-				Set("ProvisionedSpace", p.Provisioned).Set("NumberOfVolumes", p.Volumes)
-		},
+	r.add(&service[pool.Info]{
+		source: &source[pool.Info]{class: r.class(classStoragePool), each: eachOf(m.Pools.Pools), find: m.poolAt, same: samePool, fill: m.fillPool},
+		model:  m, role: cim.RoleOperator, methods: map[string]method{"Scrub": scrubPool},
 	})
+}
+
+// samePool sets what all pools have in common.
+func samePool(b *cim.Builder) {
+	setHealthy(b)
+	b.Set("Primordial", false).Set("ResourceType", 19).Set("AllocationUnits", "byte"). // Storage Extent
+												Set("ElementsShareSpace", true).Set("Usage", 2) // Unrestricted
+}
+
+func (m *model) fillPool(b *cim.Builder, p pool.Info) {
+	b.Set("InstanceID", idPool+p.Name).Set("PoolID", p.Name).Set("ElementName", p.Name).Set("Name", p.Name).
+		Set("TotalManagedSpace", p.Total).Set("RemainingManagedSpace", room(p)).Set("ReservedSpace", p.Reserve).
+		Set("Capacity", p.Total).Set("Reserved", p.Allocated).
+		Set("ProvisionedSpace", p.Provisioned).Set("NumberOfVolumes", p.Volumes).
+		Set("AllocatedSpace", p.Allocated).Set("SharedSpace", p.Shared).Set("ReclaimableSpace", p.Reclaimable+p.Lost).
+		Set("LostSpace", p.Lost).Set("DamagedSpace", p.Damaged)
+	if levels := m.spaceLevels(p.Name); len(levels) > 0 {
+		b.Set("LowSpaceWarningThreshold", 100-levels[0].Used)
+	}
+	if p.MaxProvisioned > 0 {
+		b.Set("ProvisionedLimit", p.MaxProvisioned)
+	}
+	if p.Damaged > 0 {
+		b.Set("OperationalStatus", []uint16{statusDegraded}).Set("HealthState", healthDegraded).
+			Set("StatusDescriptions", []string{fmt.Sprintf("%d bytes of its content are damaged", p.Damaged)})
+	}
+}
+
+// room is the space that volumes can take.
+func room(p pool.Info) int64 { return max(0, p.Free-p.Reserve) }
+
+// scrubPool begins to compare a pool with its checksums.
+func scrubPool(ctx context.Context, a *args) (*cim.Reply, error) {
+	name, _ := localID(a.call.Path, idPool)
+	rate := a.number("RateLimit")
+	if rate > maxSize {
+		return nil, replication.Errorf(replication.KindInvalid, "RateLimit", "%d bytes a second is more than can be limited to", rate)
+	}
+	id, err := a.Pools.ScrubPool(ctx, name, int64(rate))
+	if err != nil {
+		return nil, err
+	}
+	return doneOrStarted(id), nil
 }
 
 func (m *model) poolAt(ctx context.Context, p *cim.Path) (pool.Info, error) {

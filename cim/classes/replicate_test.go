@@ -321,6 +321,7 @@ func TestRoles(t *testing.T) {
 		{byInstanceID(classCapabilities, idCapabilities), "GetSupportedFeatures", cim.RoleMonitor},
 		{jobPath("j1"), "RequestStateChange", cim.RoleOperator},
 		{jobPath("j1"), "GetError", cim.RoleMonitor},
+		{poolPath("fast"), "Scrub", cim.RoleOperator},
 		{jobPath("j1"), "GetErrors", cim.RoleMonitor},
 	} {
 		for role := cim.RoleMonitor; role <= cim.RoleAdmin; role++ {

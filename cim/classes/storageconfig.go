@@ -27,6 +27,9 @@ func createOrModify(ctx context.Context, a *args) (*cim.Reply, error) {
 		create = a.modifyVolume
 	}
 	v, err := create(ctx)
+	if refusal := overLimit(err, a.size()); refusal != nil {
+		return refusal, nil
+	}
 	if err != nil {
 		return nil, err
 	}

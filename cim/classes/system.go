@@ -12,6 +12,8 @@ const (
 	statusError     = 6  // OperationalStatus
 	statusInService = 11 // OperationalStatus
 	statusCompleted = 17 // OperationalStatus
+	statusDegraded  = 3  // OperationalStatus
+	healthDegraded  = 10 // HealthState: degraded/warning
 	healthOK        = 5  // HealthState
 	healthMajor     = 20 // HealthState: major failure
 	enabled         = 2  // EnabledState

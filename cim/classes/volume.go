@@ -2,6 +2,7 @@ package classes
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"twinlun/blockdev"
@@ -44,11 +45,19 @@ func (m *model) fillVolume(b *cim.Builder, v shownVolume) {
 	b.Set("DeviceID", string(v.ID)).Set("ElementName", v.Name).Set("InstanceID", "TWINLUN:volume:"+string(v.ID)).
 		Set("Name", naaName(v.ID)).Set("NumberOfBlocks", blocks).Set("ConsumableBlocks", blocks).
 		Set("InstallDate", cim.TimeValue(v.Created)).
-		Set("PoolName", v.Pool).Set("AllocatedSpace", v.Allocated).Set("SharesSpace", v.Dependent)
+		Set("PoolName", v.Pool).Set("AllocatedSpace", v.Allocated).Set("SharedSpace", v.Shared).Set("SharesSpace", v.Dependent).
+		Set("DamagedSpace", v.Damaged)
+	if v.Damaged > 0 {
+		b.Set("OperationalStatus", []uint16{statusError}).Set("HealthState", healthMajor).Set("ExtentStatus", []uint16{dataLost}).
+			Set("StatusDescriptions", []string{fmt.Sprintf("%d bytes of what it stands on are damaged", v.Damaged)})
+	}
 	if v.target != "" {
 		b.Set("TargetName", v.target)
 	}
 }
+
+// dataLost is the ExtentStatus Data Lost.
+const dataLost = 4
 
 // naaName is a volume's identifier in the form that CIM_StorageExtent wants for
 // NameFormat NAA: hexadecimal digits in upper case.
