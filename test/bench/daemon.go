@@ -79,6 +79,10 @@ func (l *lab) withServed(ctx context.Context, parent, name string, size int64, f
 
 // startDaemon runs twinlun on a data dir and waits until it is ready.
 func startDaemon(ctx context.Context, l *lab, dataDir string) (*daemon, error) {
+	schema, err := mof.Load(schemas.Files())
+	if err != nil {
+		return nil, err
+	}
 	begun := time.Now()
 	p, err := start(dataDir+".log", l.binary, "serve", "--data-dir", dataDir, "--log-format", "json",
 		"--wsman", "127.0.0.1:0", "--wsman-tls", "off", "--iscsi", "127.0.0.1:0", "--metrics", "off")
@@ -86,7 +90,7 @@ func startDaemon(ctx context.Context, l *lab, dataDir string) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{process: p, dataDir: dataDir}
-	if err := d.connect(ctx, dataDir); err != nil {
+	if err := d.connect(ctx, dataDir, schema.Class); err != nil {
 		return nil, fmt.Errorf("%w; %w", err, d.stop())
 	}
 	d.started = time.Since(begun)
@@ -94,7 +98,7 @@ func startDaemon(ctx context.Context, l *lab, dataDir string) (*daemon, error) {
 }
 
 // connect waits until the daemon answers.
-func (d *daemon) connect(ctx context.Context, dataDir string) error {
+func (d *daemon) connect(ctx context.Context, dataDir string, schema func(name string) *cim.Class) error {
 	err := until(ctx, 2*time.Minute, d.ready)
 	if err != nil {
 		return err
@@ -104,12 +108,8 @@ func (d *daemon) connect(ctx context.Context, dataDir string) error {
 		return err
 	}
 	d.password = strings.TrimSpace(string(secret))
-	schema, err := mof.Load(schemas.Files())
-	if err != nil {
-		return err
-	}
 	d.Client, err = client.New(client.Config{
-		URL: d.url(), User: admin, Password: d.password, Namespace: namespace, Schema: schema.Class,
+		URL: d.url(), User: admin, Password: d.password, Namespace: namespace, Schema: schema,
 		HTTPClient: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	})
 	if err != nil {
