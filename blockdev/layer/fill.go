@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"twinlun/blockdev/vfs"
 )
@@ -100,8 +101,12 @@ func (m *mover) run(ctx context.Context, size int64, skip func(off int64) int64,
 	return m.commit()
 }
 
-// fillPiece fills one range; nobody else brings blocks into it meanwhile.
+// fillPiece fills one range; nobody else brings blocks into it meanwhile. What is to be
+// copied is compared with its sums before anybody has to wait.
 func (m *mover) fillPiece(below *View, off, n int64) error {
+	if err := m.proveBelow(below, off, n); err != nil {
+		return err
+	}
 	set := stripesOf(off, n)
 	m.into.stripes.lock(set, true)
 	defer m.into.stripes.unlock(set, true)
@@ -122,6 +127,39 @@ func (m *mover) fillPiece(below *View, off, n int64) error {
 		off = to
 	}
 	return nil
+}
+
+// proveBelow proves what the layer does not have.
+func (m *mover) proveBelow(below *View, off, n int64) error {
+	if !slices.ContainsFunc(below.layers, func(l *Layer) bool { return l.proved.Load() != nil }) {
+		return nil
+	}
+	for end := off + n; off < end; {
+		block, count := blockRange(off, end-off)
+		st, run := m.into.blocks.run(block, count)
+		to := min(end, (block+run)*blockSize)
+		if st == absent {
+			err := below.pieces(off, to-off, func(p piece) error { return m.prove(p.from, p.off, p.n) })
+			if err != nil {
+				return err
+			}
+		}
+		off = to
+	}
+	return nil
+}
+
+// prove compares a range of a layer with its sums, if CheckCopies wants it. It costs
+// what a copy costs, and counts as one where the copy itself costs nothing.
+func (m *mover) prove(from *Layer, off, n int64) error {
+	if from == nil {
+		return nil
+	}
+	read, err := from.prove(off, n)
+	if !m.copies {
+		m.copied += read
+	}
+	return err
 }
 
 // bring copies one piece of the view.
@@ -275,7 +313,9 @@ func (m *mover) sinkPiece(from *Layer, off, n int64) error {
 		var err error
 		switch st {
 		case data:
-			err = m.copyFile(from, off, to)
+			if err = m.prove(from, off, to-off); err == nil {
+				err = m.copyFile(from, off, to)
+			}
 		case zero:
 			err = m.bring(piece{off: off, n: to - off})
 		}

@@ -49,6 +49,7 @@ type Layer struct {
 	syncing oneAtATime
 	failed  atomic.Pointer[error]
 	checked atomic.Pointer[checked] // nil: reads are not compared with sums
+	proved  atomic.Pointer[checked] // nil: nor is what is copied
 	debt    debt
 }
 
@@ -141,7 +142,7 @@ func (l *Layer) Ground() error {
 
 // Close closes the files without flushing.
 func (l *Layer) Close() error {
-	err := l.CheckReads(nil, false, nil)
+	err := errors.Join(l.CheckReads(nil, false, nil), l.CheckCopies(nil, false, nil))
 	for _, f := range []vfs.File{l.data, l.mapFile} {
 		if f != nil {
 			err = errors.Join(err, f.Close())

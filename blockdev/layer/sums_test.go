@@ -220,6 +220,54 @@ func TestCheckReads(t *testing.T) {
 	require.NoError(t, s.chain().readAt(make([]byte, 30), off+2))
 }
 
+// TestCheckCopies: what Fill and Sink take is compared, and nothing else; a copy that was
+// stopped by damage goes on when it is gone.
+func TestCheckCopies(t *testing.T) {
+	for name, move := range map[string]func(s *stack) (*Chain, error){
+		"fill": func(s *stack) (*Chain, error) {
+			return NewChain(s.layers[2], nil), s.layers[2].Fill(s.t.Context(), s.below(2), nil)
+		},
+		"sink": func(s *stack) (*Chain, error) {
+			return NewChain(s.layers[0], nil), s.layers[1].Sink(s.t.Context(), s.layers[0], true, nil)
+		},
+	} {
+		for seed := range uint64(6) {
+			s := newStack(t, seed, 3, 3*sumSpan+7*blockSize+512)
+			l, shows := s.layers[1], s.shows[2]
+			if name == "sink" {
+				shows = s.shows[1]
+			}
+			var bad []Damage
+			require.NoError(t, l.Sum(t.Context(), s.fs, false, noPace))
+			require.NoError(t, l.CheckCopies(s.fs, false, func(d Damage) { bad = append(bad, d) }))
+			harmed, hidden := int64(-1), int64(-1)
+			for b := range blocksOf(l.Size()) {
+				if st, _ := l.blocks.run(b, 1); st != data {
+					continue
+				}
+				if above, _ := s.layers[2].blocks.run(b, 1); above == absent {
+					harmed = b * blockSize
+				} else {
+					hidden = b * blockSize
+				}
+			}
+			if name == "fill" && hidden >= 0 {
+				flip(t, s.fs, DataFile(l.ID()), hidden)
+			}
+			flip(t, s.fs, DataFile(l.ID()), harmed)
+			_, err := move(s)
+			require.ErrorIs(t, err, ErrDamaged)
+			require.True(t, blockdev.Is(err, blockdev.KindIO))
+			require.Equal(t, []Damage{{Layer: l.ID(), Off: harmed, Len: blockSize}}, bad)
+			flip(t, s.fs, DataFile(l.ID()), harmed)
+			chain, err := move(s)
+			require.NoError(t, err)
+			s.check(chain, shows)
+			require.NoError(t, l.CheckCopies(nil, false, nil))
+		}
+	}
+}
+
 func FuzzSumHeader(f *testing.F) {
 	f.Add(sumHeader{size: 1 << 30, done: 126}.encode("x"))
 	f.Add(make([]byte, sectorSize))

@@ -38,3 +38,16 @@ func stretch(layers []*Layer, off, end int64) (written bool, to int64) {
 	}
 	return false, min(end, (block+shortest)*blockSize)
 }
+
+// Has says whether the layer, which stands on another, has all of [off, off+n): what is
+// below does not show there.
+func (l *Layer) Has(off, n int64) bool {
+	for block, count := blockRange(off, n); count > 0; {
+		st, run := l.blocks.run(block, count)
+		if st == absent {
+			return false
+		}
+		block, count = block+run, count-run
+	}
+	return true
+}

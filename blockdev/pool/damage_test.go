@@ -60,42 +60,6 @@ func TestDamageIsKnown(t *testing.T) {
 	require.Equal(t, map[string]int64{"other": 0}, of)
 }
 
-// TestDamageIsNotForgottenByCopies: what a merge or a Hydrate made of damaged content
-// has sums that fit, and is damaged all the same.
-func TestDamageIsNotForgottenByCopies(t *testing.T) {
-	for name, copy := range map[string]func(t *testing.T, p *summedPool) (left pool.VolumeID){
-		"merge": func(t *testing.T, p *summedPool) pool.VolumeID {
-			require.NoError(t, p.Delete(t.Context(), p.s.ID))
-			require.NoError(t, p.WaitIdle(t.Context()))
-			return p.a.ID
-		},
-		"hydrate": func(t *testing.T, p *summedPool) pool.VolumeID {
-			require.NoError(t, p.Hydrate(t.Context(), p.s.ID, 0, nil))
-			require.NoError(t, p.writer.Close())
-			require.NoError(t, p.Delete(t.Context(), p.a.ID))
-			require.NoError(t, p.WaitIdle(t.Context()))
-			return p.s.ID
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newSummedPool(t, false)
-			p.flip(t, p.frozen(t)+".data", 5000)
-			_, err := p.Scrub(t.Context(), pool.ScrubOptions{})
-			require.NoError(t, err)
-			left := copy(t, p)
-			all, _ := p.damage(t)
-			require.EqualValues(t, 4096, all)
-			pooltest.Snap(t, p, left, "new")
-			require.NoError(t, p.WaitSummed(t.Context()))
-			out, err := p.Scrub(t.Context(), pool.ScrubOptions{})
-			require.NoError(t, err)
-			require.Empty(t, out.Damage)
-			_, of := p.damage(t)
-			require.EqualValues(t, 4096, of["new"])
-		})
-	}
-}
-
 // TestLimitIsNamed: whoever goes beyond the limit learns how far.
 func TestLimitIsNamed(t *testing.T) {
 	p, err := pool.Open(t.Context(), pool.Config{FS: memfs.New(1), Name: "w", Meta: pooltest.NewMeta(), MaxProvisioned: 3 << 20})

@@ -59,6 +59,9 @@ func (p *LayerPool) hydrate(ctx context.Context, id VolumeID, rate int64, progre
 	if err := p.awaitMerge(fillCtx, f.node); err != nil {
 		return p.interrupted(ctx, err)
 	}
+	if err := p.proveCopies(f.held[1:]...); err != nil {
+		return false, err
+	}
 	top, below := f.layers()
 	if err := top.Fill(fillCtx, below, newPace(top.Size(), rate, progress)); err != nil {
 		return p.interrupted(ctx, err)

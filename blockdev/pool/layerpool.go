@@ -214,7 +214,7 @@ func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error
 	grounded := pl.grounded()
 	p.mu.Lock()
 	p.tree.apply(pl)
-	clear(p.stuck)
+	p.unstickLocked()
 	p.ringLocked()
 	p.mu.Unlock()
 	p.discard(pl.removed(), grounded)

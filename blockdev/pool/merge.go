@@ -51,7 +51,7 @@ func (p *LayerPool) awaitMerges(bell <-chan struct{}) {
 	case <-retry.C:
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		clear(p.stuck)
+		p.unstickLocked()
 	}
 }
 
@@ -130,15 +130,29 @@ func (p *LayerPool) runMerge(ctx context.Context, m *merging) error {
 		return err
 	}
 	defer p.drop(pair)
-	if err := p.dropSums(ctx, pair...); err != nil {
+	way, from, into, err := p.direction(m)
+	if err != nil {
 		return err
 	}
-	way, err := p.direction(m)
-	if err != nil {
+	return p.mergeFailed(m, from, p.mergePair(ctx, m, way, from, into))
+}
+
+// mergePair does it once the way is chosen.
+func (p *LayerPool) mergePair(ctx context.Context, m *merging, way mergeWay, from, into *node) error {
+	if err := p.proveCopies(from); err != nil {
+		return err
+	}
+	if err := p.proveRest(ctx, m, into); err != nil {
+		return err
+	}
+	if err := p.dropSums(ctx, into); err != nil {
 		return err
 	}
 	return way(ctx, m)
 }
+
+// mergeWay is one of the ways to merge a pair.
+type mergeWay func(context.Context, *merging) error
 
 // up brings what the parent has into the child.
 func (p *LayerPool) up(ctx context.Context, m *merging) error {
@@ -191,24 +205,25 @@ func (p *LayerPool) stillPair(m *merging) bool {
 		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
 }
 
-// direction chooses how the pair is merged: what is less is copied.
-func (p *LayerPool) direction(m *merging) (func(context.Context, *merging) error, error) {
+// direction chooses how the pair is merged, and of which it is copied into which: what
+// is less is copied.
+func (p *LayerPool) direction(m *merging) (way mergeWay, from, into *node, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	above, err := p.allocated(m.child)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	under, err := p.allocated(m.parent)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, nil, err
 	case above > under:
-		return p.up, nil
+		return p.up, m.parent, m.child, nil
 	case m.child.top == "":
-		return p.down, nil
+		return p.down, m.child, m.parent, nil
 	}
-	return p.settle, nil
+	return p.settle, m.child, m.parent, nil
 }
 
 // replace removes old, one of the pair, from the tree: the child of the parent, or

@@ -189,10 +189,7 @@ func (p *LayerPool) verify(ctx context.Context, n *node, pace layer.Pace, out *S
 
 // remakeSums removes sums that cannot be used, so that they are made anew.
 func (p *LayerPool) remakeSums(n *node, l *layer.Layer) error {
-	if err := l.CheckReads(nil, false, nil); err != nil {
-		return err
-	}
-	if err := layer.DropSums(p.fs, l.ID()); err != nil {
+	if err := p.dropSumsOf(n, l); err != nil {
 		return err
 	}
 	p.mu.Lock()

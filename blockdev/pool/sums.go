@@ -165,17 +165,24 @@ func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 		n.summed, n.measured = false, false
 		live := n.live
 		p.mu.Unlock()
-		if live != nil {
-			if err := live.CheckReads(nil, false, nil); err != nil {
-				return err
-			}
-		}
 		n.damage.keep()
-		if err := layer.DropSums(p.fs, n.rec.ID); err != nil {
+		if err := p.dropSumsOf(n, live); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// dropSumsOf removes the sums of a layer; live is nil if it is not open.
+func (p *LayerPool) dropSumsOf(n *node, live *layer.Layer) error {
+	n.sums.Lock()
+	defer n.sums.Unlock()
+	if live != nil {
+		if err := errors.Join(live.CheckReads(nil, false, nil), live.CheckCopies(nil, false, nil)); err != nil {
+			return err
+		}
+	}
+	return layer.DropSums(p.fs, n.rec.ID)
 }
 
 // stopSumming ends the summing of a layer and waits for the end.

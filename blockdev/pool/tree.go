@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"twinlun/blockdev/layer"
 )
@@ -53,6 +55,9 @@ type node struct {
 	damage   damages
 	size     int64 // of its files, if it is measured; guarded by LayerPool.mu
 	measured bool
+	refused  time.Time // a merge of it and its child found damage and waits until then; guarded by LayerPool.mu
+
+	sums sync.Mutex // to drop its sums, or to begin to compare what is copied with them
 }
 
 func newTree() tree {
