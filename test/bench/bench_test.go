@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,22 @@ func TestNumbers(t *testing.T) {
 	require.Equal(t, "9.99", under(9.99, 10))
 	require.Equal(t, "10.0 SHORT", under(10, 10))
 	require.Equal(t, "- SHORT", under(math.NaN(), 10), "what was not measured misses its goal")
+}
+
+func TestTimeOfTheWholeRun(t *testing.T) {
+	require.Equal(t, "4m59s", (&lab{quick: true}).inTime(299*time.Second))
+	require.Equal(t, "5m0s SHORT", (&lab{quick: true}).inTime(300*time.Second))
+	require.Equal(t, "5m0s", (&lab{}).inTime(300*time.Second))
+}
+
+func TestWithoutRoomThereIsLessData(t *testing.T) {
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer out.Close()
+	require.Equal(t, int64(80*mib), (&lab{disk: "/nowhere", out: out}).dataOnDisk())
+	text, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	require.Contains(t, string(text), "skipped: a volume with 10240 MiB of data")
 }
 
 func TestChoose(t *testing.T) {

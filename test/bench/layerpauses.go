@@ -45,7 +45,7 @@ func layerPauses(ctx context.Context, l *lab) error {
 // written to it meanwhile.
 func (l *lab) dataOnDisk() int64 {
 	wanted := int64(pick(l, 1, 10)) << 30
-	for least := int64(mib); wanted > least && room(l.disk) < 4*wanted; wanted /= 2 {
+	for ; wanted >= 128*mib && room(l.disk) < 4*wanted; wanted /= 2 {
 		fmt.Fprintf(l.out, "\nskipped: a volume with %d MiB of data, for want of room in %s\n", wanted/mib, l.disk)
 	}
 	return wanted

@@ -20,7 +20,10 @@ declare -A wanted=(
   [/usr/lib/python3/dist-packages/winrm/__init__.py]=python3-winrm
 )
 case ${1:-} in
-  bench) wanted[tgtd]=tgt ;;
+  bench)
+    wanted[tgtd]=tgt
+    wanted[mkfs.xfs]=xfsprogs
+    ;;
   kernel)
     wanted[qemu-system-x86_64]=qemu-system-x86
     wanted[/bin/busybox]=busybox-static
