@@ -31,7 +31,8 @@ type Config struct {
 	// that differs fails the read with KindIO.
 	VerifyReads bool
 	// Damaged, if it is set, is told of damage that a read or a scrub finds and that
-	// was not known. It must return quickly and not call the pool.
+	// was not known; otherwise it is logged. It must return quickly and not call the
+	// pool.
 	Damaged func(Damage)
 	// FS replaces the folder Dir, for tests. It is not locked.
 	FS vfs.FS

@@ -146,11 +146,12 @@ func (p *LayerPool) damaged(n *node, d layer.Damage) Damage {
 	if !fresh {
 		return out
 	}
-	p.log.Error("a layer does not have the content that it was frozen with", "pool", p.name,
-		"layer", d.Layer, "offset", d.Off, "bytes", d.Len, "volumes", ids)
 	if p.onDamage != nil {
 		p.onDamage(out)
+		return out
 	}
+	p.log.Error("a layer does not have the content that it was frozen with", "pool", p.name,
+		"layer", d.Layer, "offset", d.Off, "bytes", d.Len, "volumes", ids)
 	return out
 }
 

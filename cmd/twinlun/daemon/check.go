@@ -7,9 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
-
-	"twinlun/blockdev/pool"
 )
 
 // Check says what is wrong with c, by the name of the setting in the file, and
@@ -72,26 +69,4 @@ func (c *Config) checkLog() error {
 		return err
 	}
 	return checkLogFormat(c.LogFormat)
-}
-
-func (c *Config) checkPools() error {
-	if len(c.Pools) == 0 {
-		c.Pools = []PoolConfig{{Name: "default", Path: filepath.Join(c.DataDir, "pools", "default")}}
-	}
-	names, paths := map[string]bool{}, map[string]bool{}
-	for i, p := range c.Pools {
-		name, path := strings.ToLower(p.Name), filepath.Clean(p.Path)
-		switch {
-		case pool.ValidName(p.Name) != nil || strings.ContainsAny(p.Name, "/:@"):
-			return fmt.Errorf("pools[%d]: %q cannot be the name of a pool", i, p.Name)
-		case !filepath.IsAbs(p.Path):
-			return fmt.Errorf("pools[%d]: path %q is not absolute", i, p.Path)
-		case names[name]:
-			return fmt.Errorf("pools[%d]: the name %q is used twice", i, p.Name)
-		case paths[path]:
-			return fmt.Errorf("pools[%d]: the path %q is used twice", i, p.Path)
-		}
-		names[name], paths[path] = true, true
-	}
-	return nil
 }

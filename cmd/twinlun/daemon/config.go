@@ -48,14 +48,6 @@ type Config struct {
 	EventDestinations []string `yaml:"event_destinations"`
 }
 
-// PoolConfig is one pool: a folder on some filesystem.
-type PoolConfig struct {
-	Name string `yaml:"name"`
-	Path string `yaml:"path"`
-	// VerifyReads compares what is read of snapshots and clones with its sums.
-	VerifyReads bool `yaml:"verify_reads"`
-}
-
 // Defaults is the configuration of a daemon that was told nothing.
 func Defaults() Config {
 	return Config{

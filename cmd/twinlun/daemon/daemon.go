@@ -60,6 +60,7 @@ type Daemon struct {
 	service   *replication.Service
 	classes   classes.Config
 	indicator *classes.Indicator
+	damages   *damageDesk
 	// subscribers get the indications; nil: there can be none. It is set before
 	// the Indicator runs.
 	subscribers subscribers
@@ -73,6 +74,7 @@ type Daemon struct {
 // nothing is left open; otherwise Close must be called when Serve has returned.
 func Open(ctx context.Context, cfg Config, o Options) (*Daemon, error) {
 	d := &Daemon{cfg: cfg, options: o, log: o.Log, registry: prometheus.NewRegistry()}
+	d.damages = newDamageDesk(d.log, d.reportDamage)
 	for _, step := range []func(context.Context) error{
 		d.openListeners, d.openDataDir, d.openUsers, d.openPools, d.openTargets, d.openService, d.openManagement, d.openExports, d.openMetrics,
 	} {
@@ -119,10 +121,9 @@ func (d *Daemon) openPools(ctx context.Context) error {
 		if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
 			return fmt.Errorf("pool %s: %w", c.Name, err)
 		}
-		p, err := pool.Open(ctx, pool.Config{
-			Dir: c.Path, Name: c.Name, Meta: meta{d.store}, Logger: d.log, Time: time.Now, Rand: rand.Reader,
-			Checksums: true, VerifyReads: c.VerifyReads,
-		})
+		cfg := c.open()
+		cfg.Meta, cfg.Logger, cfg.Time, cfg.Rand, cfg.Damaged = meta{d.store}, d.log, time.Now, rand.Reader, d.damages.found
+		p, err := pool.Open(ctx, cfg)
 		if err != nil {
 			return fmt.Errorf("pool %s: %w", c.Name, err)
 		}

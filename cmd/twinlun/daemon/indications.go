@@ -42,6 +42,7 @@ func (d *Daemon) openIndicator() error {
 		Portals: d.portals, Time: time.Now, Logger: d.log,
 		Replicator: d.service, Relationships: d.service, Groups: d.service, Volumes: d.service,
 		Pools: d.service, Jobs: d.service, Exports: d.exports, Editor: d.service, Settings: settings,
+		Space: d.cfg.spaceLevels(),
 	}
 	d.indicator, err = classes.NewIndicator(classes.IndicatorConfig{
 		Classes: d.classes, Emit: d.publish, Wanted: d.wanted, Rand: rand.Reader,
@@ -66,7 +67,7 @@ func (d *Daemon) wanted() bool { return d.subscribers != nil && d.subscribers.Wa
 
 // spaceInterval is how often the space of the pools is compared with the alarm
 // levels.
-const spaceInterval = 30 * time.Second
+const spaceInterval = 5 * time.Second
 
 // watchPools looks at the space of the pools until ctx ends.
 func (d *Daemon) watchPools(ctx context.Context) error {
@@ -82,6 +83,11 @@ func (d *Daemon) watchPools(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// reportDamage makes an indication of damage.
+func (d *Daemon) reportDamage(ctx context.Context, r classes.DamageReport) {
+	d.indicator.ReportDamage(ctx, r)
 }
 
 // runIndicator makes indications until ctx ends.

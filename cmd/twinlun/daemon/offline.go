@@ -23,7 +23,9 @@ var ErrNoPool = errors.New("there is no such pool")
 // is an error. The reports are those of the pools that could be checked.
 func CheckPools(ctx context.Context, cfg Config, name string, o pool.CheckOptions) (reports []pool.Report, err error) {
 	err = offline(cfg, name, func(m meta, c PoolConfig) error {
-		r, err := pool.Check(ctx, pool.Config{Dir: c.Path, Name: c.Name, Meta: m}, o)
+		cfg := c.open()
+		cfg.Meta = m
+		r, err := pool.Check(ctx, cfg, o)
 		if err == nil {
 			reports = append(reports, r)
 		}
@@ -36,7 +38,7 @@ func CheckPools(ctx context.Context, cfg Config, name string, o pool.CheckOption
 // sums do not get them.
 func ScrubPools(ctx context.Context, cfg Config, name string, log *slog.Logger, o pool.ScrubOptions, each func(pool string, found pool.Scrubbed)) error {
 	return offline(cfg, name, func(m meta, c PoolConfig) error {
-		p, err := pool.Open(ctx, pool.Config{Dir: c.Path, Name: c.Name, Meta: m, Logger: log, Time: time.Now, Rand: rand.Reader})
+		p, err := pool.Open(ctx, pool.Config{Dir: c.Path, Name: c.Name, Meta: m, Logger: log, Time: time.Now, Rand: rand.Reader, Reserve: size(c.Reserve)})
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	}
 	watching.run(d.runIndicator)
 	watching.run(d.watchPools)
+	watching.run(d.damages.run)
 	if l := d.listeners[serviceISCSI]; l != nil {
 		storage.run(func(ctx context.Context) error { return d.targets.Serve(ctx, l) })
 	}

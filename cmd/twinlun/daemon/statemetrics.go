@@ -58,7 +58,7 @@ func (m *stateMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	g := gauges{ch}
 	for what, collect := range map[string]func(context.Context, gauges, map[replication.VolumeRef]pool.Volume) error{
-		"pools": m.pools, "exports": m.exported, "relationships": m.relationships,
+		"pools": m.pools, "volumes": m.volumes, "exports": m.exported, "relationships": m.relationships,
 	} {
 		if err := collect(ctx, g, byID); err != nil {
 			m.log.Warn("metrics: "+what, slog.Any("error", err))
@@ -87,13 +87,31 @@ func (m *stateMetrics) pools(ctx context.Context, g gauges, _ map[replication.Vo
 	for _, p := range all {
 		g.set("twinlun_pool_total_bytes", "Size of the filesystem that holds the pool.", float64(p.Total), "pool", p.Name)
 		g.set("twinlun_pool_free_bytes", "Free space of that filesystem.", float64(p.Free), "pool", p.Name)
+		g.set("twinlun_pool_reserve_bytes", "Of the free space, what volumes cannot take.", float64(p.Reserve), "pool", p.Name)
 		g.set("twinlun_pool_allocated_bytes", "Space that volumes occupy.", float64(p.Allocated), "pool", p.Name)
+		g.set("twinlun_pool_shared_bytes", "Of that, what belongs to more than one volume.", float64(p.Shared), "pool", p.Name)
+		g.set("twinlun_pool_reclaimable_bytes", "What merges that wait give back at most.", float64(p.Reclaimable), "pool", p.Name)
+		g.set("twinlun_pool_merging_layers", "Layers that wait to be merged.", float64(p.Merging), "pool", p.Name)
 		g.set("twinlun_pool_provisioned_bytes", "Sum of the sizes of the volumes.", float64(p.Provisioned), "pool", p.Name)
+		if p.MaxProvisioned > 0 {
+			g.set("twinlun_pool_provisioned_limit_bytes", "What that is limited to.", float64(p.MaxProvisioned), "pool", p.Name)
+		}
 		g.set("twinlun_pool_lost_bytes", "Files moved aside because the store does not know their layers.", float64(p.Lost), "pool", p.Name)
-		g.set("twinlun_pool_damaged_bytes", "Content found damaged since the start.", float64(p.Damaged), "pool", p.Name)
+		g.set("twinlun_pool_damaged_bytes", "Content that is known to be damaged.", float64(p.Damaged), "pool", p.Name)
 		g.set("twinlun_pool_volumes", "Volumes.", float64(p.Volumes), "pool", p.Name)
 	}
 	return err
+}
+
+func (m *stateMetrics) volumes(_ context.Context, g gauges, all map[replication.VolumeRef]pool.Volume) error {
+	for _, v := range all {
+		labels := []string{"pool", v.Pool, "volume", v.Name}
+		g.set("twinlun_volume_size_bytes", "Size of a volume.", float64(v.Size), labels...)
+		g.set("twinlun_volume_allocated_bytes", "Space that belongs to it alone.", float64(v.Allocated), labels...)
+		g.set("twinlun_volume_shared_bytes", "Space of what it shares with others.", float64(v.Shared), labels...)
+		g.set("twinlun_volume_damaged_bytes", "What is known to be damaged of what it stands on.", float64(v.Damaged), labels...)
+	}
+	return nil
 }
 
 func (m *stateMetrics) exported(ctx context.Context, g gauges, volumes map[replication.VolumeRef]pool.Volume) error {
