@@ -36,6 +36,9 @@ func TestPowerCut(t *testing.T) {
 func (w *world) reboot() {
 	_ = w.pool.Close() // only ends its goroutines: nothing reaches the disk
 	w.fs = w.fs.Crash()
+	for w.r.IntN(3) == 0 {
+		w.badStart()
+	}
 	w.note("reboot")
 	w.start()
 	w.settle()
@@ -57,6 +60,30 @@ func (w *world) reboot() {
 		w.vols[v.id].failed = false
 		require.NoError(w.t, d.Close())
 	}
+}
+
+// badStart begins to start, and loses power again, or has a call fail.
+func (w *world) badStart() {
+	cut := w.r.IntN(2) == 0
+	if n := w.r.IntN(40); cut {
+		w.fs.CutAfter(n)
+	} else {
+		w.fs.SetFault(func(memfs.Op, string) error {
+			if n--; n == 0 {
+				w.unread = true
+				return syscall.EIO
+			}
+			return nil
+		})
+	}
+	p, err := w.tryStart()
+	w.note("bad start, cut %v: %v", cut, err)
+	if err == nil {
+		_ = p.WaitIdle(context.Background())
+		_ = p.Close()
+	}
+	w.fs.SetFault(nil)
+	w.fs = w.fs.Crash()
 }
 
 // settle finds out which of the volumes that the last step was about are there.

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -18,7 +19,9 @@ import (
 func (w *world) nothingLost() {
 	list, err := w.fs.Shelved()
 	require.NoError(w.t, err)
-	require.Empty(w.t, list, "files that the pool made itself were moved aside")
+	if len(list) > 0 && !w.unread {
+		w.fail(fmt.Errorf("files that the pool made itself were moved aside: %v", list))
+	}
 }
 
 // dataOf is how many layers have data files in the folder.

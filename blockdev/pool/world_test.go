@@ -32,9 +32,11 @@ type world struct {
 	names  int
 	stamp  uint64
 	summed bool // with sums of what is frozen, which every read is compared with
+	zeros  bool // with detection of zeros
 	calm   bool // wait for merges after each step, so that a seed replays exactly
 	trace  []string
 	faulty bool // reads may fail, too
+	unread bool // a start failed to read, and moved aside what it could not look at
 	// unsure is what may be true instead of vols after a power cut during the
 	// last step: another model of some volumes; nil is a volume that is gone.
 	unsure map[pool.VolumeID]*volume
@@ -46,7 +48,7 @@ const worldSize = 9<<20 + 3*sector
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New(seed), meta: pooltest.NewMeta(),
-		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%5 == 1,
+		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%5 == 1, zeros: seed%4 > 1,
 	}
 	w.fs.SetCloning(seed%3 == 1)
 	w.meta.Commit = func() (bool, error) { return w.fs.Step("meta") }
@@ -68,15 +70,19 @@ func (s *seeded) Read(p []byte) (int, error) {
 
 // start opens the pool on the filesystem as it is.
 func (w *world) start() {
-	var seed [32]byte
-	binary.LittleEndian.PutUint64(seed[:], w.r.Uint64())
-	p, err := pool.Open(context.Background(), pool.Config{
-		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
-		Checksums: w.summed, VerifyReads: w.summed,
-		Reserve: []int64{-1, -1, 12 * blockdev.BlockSize}[w.r.IntN(3)],
-	})
+	p, err := w.tryStart()
 	require.NoError(w.t, err)
 	w.pool, w.open = p, map[pool.VolumeID]blockdev.Device{}
+}
+
+func (w *world) tryStart() (*pool.LayerPool, error) {
+	var seed [32]byte
+	binary.LittleEndian.PutUint64(seed[:], w.r.Uint64())
+	return pool.Open(context.Background(), pool.Config{
+		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
+		Checksums: w.summed, VerifyReads: w.summed, DetectZeros: w.zeros,
+		Reserve: []int64{-1, -1, 12 * blockdev.BlockSize}[w.r.IntN(3)],
+	})
 }
 
 // dark says whether err means that the power is gone.
@@ -164,15 +170,18 @@ func (w *world) write(fua bool) {
 	}
 	off, n := place(w.r, v.size)
 	w.stamp++
-	p := make([]byte, n)
-	stamp(p, w.stamp)
+	p, val := make([]byte, n), w.stamp
+	if w.r.IntN(8) == 0 {
+		val = 0
+	}
+	stamp(p, val)
 	put := d.WriteAt
 	if fua {
 		put = d.(blockdev.FUAWriter).WriteFUA
 	}
 	err := put(context.Background(), p, off)
-	w.note("write %d to %s at %d+%d fua %v: %v", w.stamp, v.id, off/sector, n/sector, fua, err)
-	v.write(off, n, w.stamp, err == nil)
+	w.note("write %d to %s at %d+%d fua %v: %v", val, v.id, off/sector, n/sector, fua, err)
+	v.write(off, n, val, err == nil)
 	w.acknowledged(v, err)
 	if err == nil && fua {
 		v.flushed(off, n)
