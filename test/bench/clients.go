@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -30,6 +31,15 @@ func fill(file string, size int64) error {
 		return err
 	}
 	return f.Sync()
+}
+
+// sparse makes a file of that many zero bytes that takes no space.
+func sparse(file string, size int64) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Close())
 }
 
 // qemu runs a load by qemu-img bench and gives the time that it measured, which
