@@ -119,6 +119,56 @@ func (p *toldPool) Snapshot(ctx context.Context, set []pool.Copy) ([]pool.Volume
 	return all, nil
 }
 
+// Resize implements pool.Resizer.
+func (p *toldPool) Resize(ctx context.Context, id pool.VolumeID, size int64, force bool) (pool.Volume, error) {
+	r, err := resizerOf(p.Pool)
+	if err != nil {
+		return pool.Volume{}, err
+	}
+	defer p.lock(id)()
+	before, err := p.Get(ctx, id)
+	if err != nil {
+		return pool.Volume{}, err
+	}
+	v, err := r.Resize(ctx, id, size, force)
+	if err == nil && !sameVolume(before, v) {
+		p.tell(&before, &v)
+	}
+	return v, err
+}
+
+// reverter gives the part of the pool below that can take volumes back, and has
+// what it makes told.
+func (p *toldPool) reverter() (reverter, error) {
+	r, err := reverterOf(p.Pool)
+	return toldReverter{reverter: r, pool: p}, err
+}
+
+// toldReverter tells of the volumes that a Restore keeps. What is restored or reset
+// has the description that it had.
+type toldReverter struct {
+	reverter
+	pool *toldPool
+}
+
+// RestoreSet implements reverter.
+func (r toldReverter) RestoreSet(ctx context.Context, set []pool.Restoration) (restored, kept []pool.Volume, err error) {
+	var fresh []pool.VolumeID
+	for _, m := range set {
+		if m.Keep.Name != "" {
+			fresh = append(fresh, m.Keep.ID)
+		}
+	}
+	defer r.pool.lock(fresh...)()
+	restored, kept, err = r.reverter.RestoreSet(ctx, set)
+	for i := range kept {
+		if kept[i].Name != "" {
+			r.pool.tell(nil, &kept[i])
+		}
+	}
+	return restored, kept, err
+}
+
 // Names implements pool.Namer.
 func (p *toldPool) Names(ctx context.Context) ([]string, error) { return allNames(ctx, p.Pool) }
 

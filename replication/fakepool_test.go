@@ -37,6 +37,9 @@ type fakeVolume struct {
 	desc  pool.Volume
 	rates []int64 // of the hydrations
 
+	point    []byte // what a snapshot was when it was made; nil: it is none
+	revision uint64 // grows when the content is replaced
+
 	io      sync.RWMutex // held for reading by each write, hooks included
 	data    []byte
 	hooks   []*fakeHook // the last one is asked first
@@ -308,8 +311,12 @@ func (p *fakePool) copyLocked(c pool.Copy) (*fakeVolume, error) {
 			return nil, err
 		}
 	}
+	if c.Into != "" {
+		dst.revision++
+	}
 	clear(dst.data)
 	copy(dst.data, src.data)
+	dst.point = slices.Clone(dst.data)
 	dst.desc.Dependent = true
 	return dst, nil
 }

@@ -37,7 +37,7 @@ func hookFor(r pairRecord) hookKind {
 		return guardHook
 	case r.State.Copy == pairstate.Inactive, r.State.Copy == pairstate.Initialized:
 		return guardHook // what a host wrote now, the copy would overwrite
-	case r.State.Copy == pairstate.Skewed:
+	case r.State.Copy == pairstate.Skewed, r.State.Copy == pairstate.Restored:
 		return noHook
 	}
 	return notifyHook
@@ -94,6 +94,15 @@ func (s *Service) written(ctx context.Context, p *pair) {
 	}
 	if err != nil {
 		s.log.Error("a write to a target was not noted", "relationship", p.id, "err", err)
+	}
+}
+
+// spend has the next hookTarget replace a hook that tells of the first write only.
+func (l *live) spend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.hooked == notifyHook {
+		l.hooked = noHook
 	}
 }
 

@@ -8,34 +8,40 @@ import (
 )
 
 // Modify carries out an operation on one relationship, or on all pairs of a
-// group relationship: ModifyReplicaSynchronization. Activate, Detach, Dissolve
-// and Return To ResourcePool are served. The ID of a job is returned when work
+// group relationship: ModifyReplicaSynchronization. Activate, Detach, Dissolve,
+// Return To ResourcePool, Restore from Replica and Reset Replica are served. The ID of a job is returned when work
 // goes on. Failures are *Error; one that says that the state does not allow the
 // operation has changed nothing. When a target of a group cannot be deleted because
 // somebody has it open, those before it are gone and the others are as before.
 func (s *Service) Modify(ctx context.Context, r ModifyRequest) (string, error) {
-	id, err := s.modify(ctx, r)
+	id, _, err := s.modify(ctx, r, "")
 	return id, s.refused(err)
 }
 
-func (s *Service) modify(ctx context.Context, r ModifyRequest) (string, error) {
+// modify is Modify; keep is RestoreRequest.KeepName, and kept what it asked for.
+func (s *Service) modify(ctx context.Context, r ModifyRequest, keep string) (jobID string, kept []string, err error) {
 	op, err := operationOf(r.Operation)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	h := s.claims.hold()
 	defer h.release()
-	t, err := s.target(r.ID, h)
+	t, err := s.target(r.ID, h, op.event == pairstate.Restore)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := s.checkModify(r, op, t); err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if op.event == pairstate.Activate {
-		return s.activate(ctx, t, r.Wait, h)
+	switch op.event {
+	case pairstate.Activate:
+		jobID, err = s.activate(ctx, t, r.Wait, h)
+		return jobID, nil, err
+	case pairstate.Restore, pairstate.Reset:
+		kept, err = s.revert(ctx, t, op.event, r.Force, keep, h)
+		return "", kept, err
 	}
-	return "", s.endAll(context.WithoutCancel(ctx), ending{ids: t.ids, event: op.event, force: r.Force})
+	return "", nil, s.endAll(context.WithoutCancel(ctx), ending{ids: t.ids, event: op.event, force: r.Force})
 }
 
 // operation is how an Operation is carried out.
@@ -56,6 +62,10 @@ func operationOf(op Operation) (operation, error) {
 		return operation{pairstate.Dissolve, all}, nil
 	case OpReturnToPool:
 		return operation{pairstate.ReturnToPool, []pairstate.SyncType{pairstate.Snapshot}}, nil
+	case OpRestore:
+		return operation{pairstate.Restore, []pairstate.SyncType{pairstate.Snapshot, pairstate.Clone}}, nil
+	case OpResetReplica:
+		return operation{pairstate.Reset, []pairstate.SyncType{pairstate.Snapshot}}, nil
 	}
 	if op < OpAbort || op > OpResetReplica && op < vendorRange {
 		return operation{}, Errorf(KindInvalid, "Operation", "%d is not an operation", uint16(op))
@@ -72,8 +82,12 @@ type modified struct {
 }
 
 // target finds the pairs of a relationship or group relationship and claims
-// their volumes and groups.
-func (s *Service) target(id string, h *hold) (modified, error) {
+// their volumes and groups: the sources too where they are changed.
+func (s *Service) target(id string, h *hold, changed bool) (modified, error) {
+	source := h.share
+	if changed {
+		source = h.take
+	}
 	t, err := s.findTarget(id)
 	if err != nil {
 		return t, err
@@ -83,7 +97,7 @@ func (s *Service) target(id string, h *hold) (modified, error) {
 	}
 	recs := s.book.recordsBy(t.ids)
 	for _, r := range recs {
-		if !h.take(volumeClaim(r.Target)) || !h.share(volumeClaim(r.Source)) {
+		if !h.take(volumeClaim(r.Target)) || !source(volumeClaim(r.Source)) {
 			return t, Errorf(KindInUse, "Synchronization", "%v %s is in use by another request", r.Type, r.Name)
 		}
 	}
@@ -124,9 +138,14 @@ func (s *Service) checkModify(r ModifyRequest, op operation, t modified) error {
 }
 
 // canWaitAfter says which copy states an operation can wait for. Those that end
-// a relationship take 15 Not Applicable, which clients send.
+// a relationship take 15 Not Applicable, which clients send. What Restore and Reset
+// come to is there when they return.
 func canWaitAfter(e pairstate.Event, t pairstate.SyncType, c pairstate.CopyState) bool {
-	if e != pairstate.Activate {
+	switch {
+	case e == pairstate.Restore && (c == pairstate.Synchronized || c == pairstate.Restored),
+		e == pairstate.Reset && c == pairstate.Synchronized:
+		return true
+	case e != pairstate.Activate:
 		return c == 0 || c == pairstate.NotApplicable
 	}
 	return c != pairstate.Inactive && c != pairstate.Initialized && canWaitFor(t, c)

@@ -108,7 +108,7 @@ func TestModifyRefusals(t *testing.T) {
 		{"operation 28", ModifyRequest{Operation: 28, ID: snap}, KindInvalid, "Operation"},
 		{"vendor operation", ModifyRequest{Operation: 0x8001, ID: snap}, KindNotSupported, "Operation"},
 		{"fracture", ModifyRequest{Operation: OpFracture, ID: mirrored}, KindNotSupported, "Operation"},
-		{"reset replica", ModifyRequest{Operation: OpResetReplica, ID: snap}, KindNotSupported, "Operation"},
+		{"reset a mirror", ModifyRequest{Operation: OpResetReplica, ID: mirrored}, KindNotSupported, "Operation"},
 		{"unknown", ModifyRequest{Operation: OpDissolve, ID: "nope"}, KindInvalid, "Synchronization"},
 		{"detach a snapshot", ModifyRequest{Operation: OpDetach, ID: snap}, KindNotSupported, "Operation"},
 		{"return a clone", ModifyRequest{Operation: OpReturnToPool, ID: copying}, KindNotSupported, "Operation"},

@@ -116,7 +116,7 @@ func (s *Service) checkSourceState(t pairstate.SyncType, ref VolumeRef, name, pa
 // and nothing works on it.
 func holdsContent(r pairRecord) bool {
 	c := r.State.Copy
-	return r.State.Idle() && (c == pairstate.Synchronized || c == pairstate.Skewed)
+	return r.State.Idle() && (c == pairstate.Synchronized || c == pairstate.Skewed || c == pairstate.Restored)
 }
 
 // lookUp finds a volume that a parameter names.

@@ -3,7 +3,9 @@ package replication
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
+	"twinlun/blockdev/pool"
 	"twinlun/replication/store"
 )
 
@@ -26,6 +28,24 @@ type pairRecord struct {
 	Made bool `json:",omitempty"`
 	// Written says that a host has written to the target.
 	Written bool `json:",omitempty"`
+	// Revert is what a Restore or Reset under way needs after a restart.
+	Revert *reverting `json:",omitempty"`
+}
+
+// reverting is a Restore or Reset of a pair, as it is stored before it is done.
+type reverting struct {
+	// Revision is that of the volume that gets another content, before it does: if
+	// the pool has another one now, it did.
+	Revision uint64
+	Keep     *keeping `json:",omitempty"`
+}
+
+// keeping is the snapshot that a Restore makes of the source as it was.
+type keeping struct {
+	ID     string        // of its relationship
+	Volume pool.VolumeID // its target
+	Name   string
+	At     time.Time // its point in time
 }
 
 // stage says how far a request is.

@@ -22,7 +22,7 @@ func (s *Service) resume(ctx context.Context) error {
 		return fmt.Errorf("read the relationships: %w", err)
 	}
 	for _, step := range []func(context.Context) error{
-		s.undoMakings, s.dropOrphans, s.finishEnds, s.rehook, s.retake, s.restart, s.resumeScrubs, s.resumeRequests,
+		s.undoMakings, s.dropOrphans, s.finishEnds, s.finishReverts, s.rehook, s.retake, s.restart, s.resumeScrubs, s.resumeRequests,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -196,7 +196,7 @@ func flowing(r pairRecord) bool {
 	case pairstate.Mirror:
 		return c == pairstate.Unsynchronized || c == pairstate.Synchronized || c == pairstate.Broken
 	case pairstate.Clone:
-		return c == pairstate.Unsynchronized || c == pairstate.Broken || !r.State.Idle()
+		return c == pairstate.Unsynchronized || c == pairstate.Broken || !r.State.Idle() && r.Revert == nil
 	}
 	return false
 }

@@ -116,6 +116,18 @@ type ModifyRequest struct {
 	Wait  Wait
 }
 
+// RestoreRequest is OpRestore with more to say.
+type RestoreRequest struct {
+	// ID of a Relationship or of a GroupRelationship.
+	ID string
+	// Force restores also what initiators are logged in to.
+	Force bool
+	// KeepName, if it is not empty, asks for a snapshot of each source as it was
+	// before, with a relationship of its own. It is the name of the only one;
+	// those of a group are KeepName_1, _2 and so on.
+	KeepName string
+}
+
 // GroupSpec is CreateGroup.
 type GroupSpec struct {
 	Name                 string // empty: made up

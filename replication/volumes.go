@@ -30,9 +30,9 @@ func (s *Service) createVolume(ctx context.Context, in string, spec pool.Spec) (
 	return v, s.failure("ElementName", err)
 }
 
-// UpdateVolume changes a volume's name, labels or size; see pool.Volumes. The
-// size of a volume in a relationship cannot be changed (KindInUse): a copy must
-// not become smaller than its source, nor a mirror change under its log.
+// UpdateVolume changes a volume's name, labels or size; see pool.Volumes. f may be
+// called more than once. A smaller size is as with ResizeVolume without force, and
+// cannot go with other changes.
 func (s *Service) UpdateVolume(ctx context.Context, ref VolumeRef, f func(*pool.Volume) error) (pool.Volume, error) {
 	v, err := s.updateVolume(ctx, ref, f)
 	return v, s.refused(err)
@@ -41,11 +41,21 @@ func (s *Service) UpdateVolume(ctx context.Context, ref VolumeRef, f func(*pool.
 func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.Volume) error) (pool.Volume, error) {
 	h := s.claims.hold()
 	defer h.release()
-	if _, err := s.lookUp(ctx, ref, "TheElement"); err != nil {
+	now, err := s.claimVolume(ctx, ref, h)
+	if err != nil {
 		return pool.Volume{}, err
 	}
-	if !h.take(volumeClaim(ref)) {
-		return pool.Volume{}, Errorf(KindInUse, "TheElement", "the volume is in use by another request")
+	wanted := now
+	wanted.Labels = maps.Clone(now.Labels)
+	if err := f(&wanted); err != nil {
+		return pool.Volume{}, s.failure("TheElement", err)
+	}
+	switch {
+	case wanted.Size >= now.Size:
+	case wanted.Name != now.Name || !maps.Equal(wanted.Labels, now.Labels):
+		return pool.Volume{}, Errorf(KindInvalid, "Size", "volume %s cannot be made smaller and changed otherwise in one request", now.Name)
+	default:
+		return s.shrink(ctx, ref, now, wanted.Size, false)
 	}
 	v, err := s.pools[ref.Pool].Update(ctx, ref.ID, func(v *pool.Volume) error {
 		old := *v
@@ -55,12 +65,24 @@ func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.
 		if err := checkRename(h, old, v); err != nil {
 			return err
 		}
-		return s.checkResize(ref, old.Size, v)
+		return s.checkGrowth(ref, old.Size, v)
 	})
 	if blockdev.Is(err, blockdev.KindExists) {
 		return v, s.failure("ElementName", err)
 	}
 	return v, s.failure("TheElement", err)
+}
+
+// claimVolume finds a volume and keeps other requests from it.
+func (s *Service) claimVolume(ctx context.Context, ref VolumeRef, h *hold) (pool.Volume, error) {
+	v, err := s.lookUp(ctx, ref, "TheElement")
+	if err != nil {
+		return v, err
+	}
+	if !h.take(volumeClaim(ref)) {
+		return v, Errorf(KindInUse, "TheElement", "volume %s is in use by another request", v.Name)
+	}
+	return v, nil
 }
 
 // checkRename claims the new name of a volume, or refuses it.
@@ -77,20 +99,6 @@ func checkRename(h *hold, old pool.Volume, v *pool.Volume) error {
 	return nil
 }
 
-// checkResize refuses a new size of v, which had size bytes.
-func (s *Service) checkResize(ref VolumeRef, size int64, v *pool.Volume) error {
-	switch {
-	case v.Size == size:
-		return nil
-	case v.Size < size:
-		return Errorf(KindInvalid, "Size", "volume %s has %d bytes; it cannot be made smaller", v.Name, size)
-	}
-	for _, r := range s.book.recordsOf(ref) {
-		return Errorf(KindInUse, "Size", "volume %s is in %v %s; its size cannot change", v.Name, r.Type, r.Name)
-	}
-	return nil
-}
-
 // DeleteVolume removes a volume that nobody uses: one in a relationship or a
 // group, exposed or open is KindInUse.
 func (s *Service) DeleteVolume(ctx context.Context, ref VolumeRef) error {
@@ -101,12 +109,9 @@ func (s *Service) removeVolume(ctx context.Context, ref VolumeRef) error {
 	const param = "TheElement"
 	h := s.claims.hold()
 	defer h.release()
-	v, err := s.lookUp(ctx, ref, param)
+	v, err := s.claimVolume(ctx, ref, h)
 	if err != nil {
 		return err
-	}
-	if !h.take(volumeClaim(ref)) {
-		return Errorf(KindInUse, param, "volume %s is in use by another request", v.Name)
 	}
 	if err := s.checkIdle(ref, v.Name, param); err != nil {
 		return err

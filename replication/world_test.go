@@ -112,6 +112,16 @@ func (p wiredPool) Snapshot(ctx context.Context, set []pool.Copy) (v []pool.Volu
 	return v, err
 }
 
+func (p wiredPool) RestoreSet(ctx context.Context, set []pool.Restoration) (restored, kept []pool.Volume, err error) {
+	err = p.w.change("restore", func() error { restored, kept, err = p.fakePool.RestoreSet(ctx, set); return err })
+	return restored, kept, err
+}
+
+func (p wiredPool) ResetSet(ctx context.Context, ids []pool.VolumeID) (v []pool.Volume, err error) {
+	err = p.w.change("reset", func() error { v, err = p.fakePool.ResetSet(ctx, ids); return err })
+	return v, err
+}
+
 func (p wiredPool) Hydrate(ctx context.Context, id pool.VolumeID, rate int64, f pool.Progress) error {
 	if p.w.dead.Load() {
 		return errDead

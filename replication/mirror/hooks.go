@@ -39,3 +39,40 @@ func (w *WriteNotify) Apply(ctx context.Context, c blockdev.Change, next func() 
 	}
 	return next()
 }
+
+// Gate is a hook that holds changes until it is opened, so that none is lost while
+// the content of a volume is replaced. Flushes pass. Make it with NewGate.
+type Gate struct {
+	opened chan struct{}
+	once   sync.Once
+	notify *WriteNotify // asked by what passes; nil: nobody is
+}
+
+// NewGate makes a Gate that is closed. note, if not nil, is called once, before the
+// first change that was held goes on; see NewWriteNotify.
+func NewGate(note func(context.Context)) *Gate {
+	g := &Gate{opened: make(chan struct{})}
+	if note != nil {
+		g.notify = NewWriteNotify(note)
+	}
+	return g
+}
+
+// Open lets changes pass from now on. A second call does nothing.
+func (g *Gate) Open() { g.once.Do(func() { close(g.opened) }) }
+
+// Apply implements blockdev.Hook.
+func (g *Gate) Apply(ctx context.Context, c blockdev.Change, next func() error) error {
+	if c.Op == blockdev.OpFlush {
+		return next()
+	}
+	select {
+	case <-g.opened:
+	case <-ctx.Done():
+		return blockdev.Wrap(blockdev.KindClosed, "write", ctx.Err())
+	}
+	if g.notify != nil {
+		return g.notify.Apply(ctx, c, next)
+	}
+	return next()
+}

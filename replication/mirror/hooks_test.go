@@ -94,3 +94,29 @@ func TestRangeLocksAreInOrder(t *testing.T) {
 	_, err = l.lock(ctx, 30, 1)
 	require.NoError(t, err)
 }
+
+func TestGate(t *testing.T) {
+	var notes, passed atomic.Int32
+	g := NewGate(func(context.Context) { notes.Add(1) })
+	next := func() error { passed.Add(1); return nil }
+	ctx, give := context.WithCancel(t.Context())
+	require.NoError(t, g.Apply(ctx, blockdev.Change{Op: blockdev.OpFlush}, next))
+	require.Equal(t, int32(1), passed.Load(), "flushes pass")
+	var held sync.WaitGroup
+	for range 3 {
+		held.Go(func() {
+			if err := g.Apply(context.Background(), blockdev.Change{Op: blockdev.OpWrite}, next); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	give()
+	err := g.Apply(ctx, blockdev.Change{Op: blockdev.OpZero}, next)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []int32{0, 1}, []int32{notes.Load(), passed.Load()})
+	g.Open()
+	g.Open()
+	held.Wait()
+	require.Equal(t, []int32{1, 4}, []int32{notes.Load(), passed.Load()})
+	require.NoError(t, NewGate(nil).Apply(t.Context(), blockdev.Change{Op: blockdev.OpFlush}, next))
+}

@@ -41,6 +41,18 @@ const (
 	ReturnToPool
 	// EndFailed: an effect of Detach, Dissolve or ReturnToPool failed.
 	EndFailed
+	// Restore gives the source the content of the target.
+	Restore
+	// SourceRestored: the effect RestoreSource is done.
+	SourceRestored
+	// RestoreFailed: it failed, and the source is as it was.
+	RestoreFailed
+	// Reset takes the target of a snapshot back to its point in time.
+	Reset
+	// TargetReset: the effect ResetTarget is done.
+	TargetReset
+	// ResetFailed: it failed, and the target is as it was.
+	ResetFailed
 )
 
 var eventNames = [...]string{
@@ -49,6 +61,8 @@ var eventNames = [...]string{
 	TargetReturned: "TargetReturned", Diverged: "Diverged", TargetWritten: "TargetWritten",
 	Restart: "Restart", Detach: "Detach", Dissolve: "Dissolve", ReturnToPool: "ReturnToPool",
 	EndFailed: "EndFailed",
+	Restore:   "Restore", SourceRestored: "SourceRestored", RestoreFailed: "RestoreFailed",
+	Reset: "Reset", TargetReset: "TargetReset", ResetFailed: "ResetFailed",
 }
 
 // String is the name of the constant.
@@ -80,12 +94,22 @@ const (
 	// RecordSynchronized: the time is its WhenSynchronized. It belongs to the
 	// transaction that stores the state.
 	RecordSynchronized
+	// RestoreSource: make the source show what the target holds, together with
+	// the other members of a group; then SourceRestored or RestoreFailed.
+	RestoreSource
+	// ResetTarget: take the target back to its point in time, likewise; then
+	// TargetReset or ResetFailed.
+	ResetTarget
+	// FindOut whether RestoreSource or ResetTarget has happened, without doing it:
+	// hosts may have written since; then the same events.
+	FindOut
 )
 
 var effectNames = [...]string{
 	TakeSnapshot: "TakeSnapshot", StartCopy: "StartCopy", StopCopy: "StopCopy",
 	DeleteTarget: "DeleteTarget", RemoveAssociation: "RemoveAssociation",
 	RecordActivated: "RecordActivated", RecordSynchronized: "RecordSynchronized",
+	RestoreSource: "RestoreSource", ResetTarget: "ResetTarget", FindOut: "FindOut",
 }
 
 // String is the name of the constant.

@@ -20,7 +20,7 @@ func everything(fn func(SyncType, State, Event, bool)) {
 	for _, t := range []SyncType{Mirror, Snapshot, Clone} {
 		for c := CopyState(0); c <= Restored; c++ {
 			for p := ProgressStatus(0); p <= Terminating; p++ {
-				for e := Formed; e <= EndFailed; e++ {
+				for e := Formed; e <= ResetFailed; e++ {
 					s := State{Copy: c, Requested: NotApplicable, Progress: p}
 					fn(t, s, e, false)
 					fn(t, s, e, true)
@@ -133,6 +133,14 @@ func TestLives(t *testing.T) {
 		"snapshot": {Snapshot, []step{
 			{Formed, "Initialized/Dormant"}, {Begin, "Initialized/Initializing->Synchronized"}, {Taken, "Synchronized/Completed"},
 			{TargetWritten, "Skewed/Completed"}, {ReturnToPool, "Skewed/Terminating"}, {Restart, "Skewed/Terminating"},
+		}},
+		"snapshot restored from": {Snapshot, []step{
+			{Formed, "Initialized/Dormant"}, {Begin, "Initialized/Initializing->Synchronized"}, {Taken, "Synchronized/Completed"},
+			{Restore, "Synchronized/Restoring->Synchronized"}, {Restart, "Synchronized/Restoring->Synchronized"}, {SourceRestored, "Synchronized/Completed"},
+			{Restore, "Synchronized/Restoring->Synchronized"}, {TargetWritten, "Skewed/Restoring->Restored"}, {RestoreFailed, "Skewed/Completed"},
+			{Restore, "Skewed/Restoring->Restored"}, {SourceRestored, "Restored/Completed"}, {Reset, "Restored/Resyncing->Synchronized"},
+			{ResetFailed, "Restored/Completed"}, {Reset, "Restored/Resyncing->Synchronized"}, {Restart, "Restored/Resyncing->Synchronized"},
+			{TargetReset, "Synchronized/Completed"}, {TargetWritten, "Skewed/Completed"}, {Reset, "Skewed/Resyncing->Synchronized"},
 		}},
 		"inactive clone": {Clone, []step{
 			{FormedInactive, "Inactive/Dormant"}, {Activate, "Initialized/Initializing->Synchronized"}, {CopyFailed, "Inactive/Dormant"},

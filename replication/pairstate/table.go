@@ -36,6 +36,9 @@ var (
 	moving  = []ProgressStatus{Completed, Dormant, Synchronizing, Resyncing}
 	ending  = []ProgressStatus{Detaching, Terminating}
 
+	restoring = []ProgressStatus{Restoring}
+	resetting = []ProgressStatus{Resyncing} // of a snapshot
+
 	remove   = []Effect{StopCopy, RemoveAssociation}
 	giveBack = []Effect{StopCopy, DeleteTarget, RemoveAssociation}
 )
@@ -70,6 +73,11 @@ func do(e ...Effect) []Effect { return e }
 //
 // A snapshot goes from T to Synchronized at once. A clone that is written while
 // it is copied is Skewed/Synchronizing, and Skewed when the copy is done.
+//
+// Restore takes a snapshot or clone through (same)/Restoring. One that nobody has
+// written to is Synchronized again, for it still is its point in time. One that was
+// Skewed is Restored: it is what its source was given, and that is no point in time
+// of the source. Reset takes a snapshot through (same)/Resyncing to Synchronized.
 var table = []row{
 	// Creation.
 	{all, from(0), nothing, Formed, false, Initialized, Dormant, NotApplicable, nil},
@@ -90,7 +98,7 @@ var table = []row{
 
 	// The devices.
 	{mirrors, from(Unsynchronized, Synchronized), moving, TargetLost, false, Broken, Dormant, NotApplicable, nil},
-	{points, from(Unsynchronized, Synchronized, Skewed), moving, TargetLost, false, Broken, Dormant, NotApplicable, do(StopCopy)},
+	{points, from(Unsynchronized, Synchronized, Skewed, Restored), moving, TargetLost, false, Broken, Dormant, NotApplicable, do(StopCopy)},
 	{mirrors, from(Broken), idle, TargetReturned, false, Unsynchronized, Resyncing, Synchronized, do(StartCopy)},
 	{clones, from(Broken), idle, TargetReturned, false, Unsynchronized, Synchronizing, Synchronized, do(StartCopy)},
 	{mirrors, from(Synchronized), idle, Diverged, false, Unsynchronized, Resyncing, Synchronized, nil},
@@ -98,18 +106,32 @@ var table = []row{
 	{points, from(Synchronized), idle, TargetWritten, false, Skewed, Completed, NotApplicable, nil},
 	{clones, from(Unsynchronized), copying, TargetWritten, false, Skewed, Synchronizing, NotApplicable, nil},
 
+	// The way back. What a host writes to the target meanwhile stays in it.
+	{points, from(Synchronized), idle, Restore, false, same, Restoring, Synchronized, do(RestoreSource)},
+	{points, from(Skewed, Restored), idle, Restore, false, same, Restoring, Restored, do(RestoreSource)},
+	{points, from(Synchronized), restoring, TargetWritten, false, Skewed, Restoring, Restored, nil},
+	{points, from(Synchronized), restoring, SourceRestored, false, Synchronized, Completed, NotApplicable, nil},
+	{points, from(Skewed, Restored), restoring, SourceRestored, false, Restored, Completed, NotApplicable, nil},
+	{points, from(Synchronized, Skewed, Restored), restoring, RestoreFailed, false, same, Completed, NotApplicable, nil},
+	{snapshots, from(Synchronized, Skewed, Restored), idle, Reset, false, same, Resyncing, Synchronized, do(ResetTarget)},
+	{snapshots, from(Synchronized, Skewed, Restored), resetting, TargetReset, false, Synchronized, Completed, NotApplicable, nil},
+	{snapshots, from(Synchronized, Skewed, Restored), resetting, ResetFailed, false, same, Completed, NotApplicable, nil},
+
 	// The start of the daemon. The last row: what is idle stays as it is.
 	{points, from(Initialized), taking, Restart, false, Initialized, Initializing, Synchronized, do(TakeSnapshot)},
 	{mirrors, from(Unsynchronized), []ProgressStatus{Synchronizing}, Restart, false, Unsynchronized, Synchronizing, Synchronized, do(StartCopy)},
 	{mirrors, from(Unsynchronized, Synchronized, Broken), moving, Restart, false, Unsynchronized, Resyncing, Synchronized, do(StartCopy)},
 	{clones, from(Unsynchronized, Broken), moving, Restart, false, Unsynchronized, Synchronizing, Synchronized, do(StartCopy)},
 	{clones, from(Skewed), copying, Restart, false, Skewed, Synchronizing, NotApplicable, do(StartCopy)},
+	{points, from(Synchronized), restoring, Restart, false, same, Restoring, Synchronized, do(FindOut)},
+	{points, from(Skewed, Restored), restoring, Restart, false, same, Restoring, Restored, do(FindOut)},
+	{snapshots, from(Synchronized, Skewed, Restored), resetting, Restart, false, same, Resyncing, Synchronized, do(FindOut)},
 	{all, nil, []ProgressStatus{Detaching}, Restart, false, same, Detaching, NotApplicable, remove},
 	{snapshots, nil, []ProgressStatus{Terminating}, Restart, false, same, Terminating, NotApplicable, giveBack},
 	{all, nil, idle, Restart, false, same, still, NotApplicable, nil},
 
 	// The end.
-	{clones, from(Synchronized, Skewed), idle, Detach, false, same, Detaching, NotApplicable, remove},
+	{clones, from(Synchronized, Skewed, Restored), idle, Detach, false, same, Detaching, NotApplicable, remove},
 	{mirrors, from(Broken, Fractured, Split, Suspended, Aborted), idle, Detach, false, same, Detaching, NotApplicable, remove},
 	{mirrors, from(Unsynchronized, Synchronized), moving, Detach, true, same, Detaching, NotApplicable, remove},
 	{all, nil, idle, Dissolve, false, same, Detaching, NotApplicable, remove},
@@ -120,6 +142,6 @@ var table = []row{
 	{mirrors, from(Unsynchronized, Synchronized), ending, EndFailed, false, Unsynchronized, Resyncing, Synchronized, do(StartCopy)},
 	{clones, from(Unsynchronized), ending, EndFailed, false, Unsynchronized, Synchronizing, Synchronized, do(StartCopy)},
 	{clones, from(Skewed), ending, EndFailed, false, Skewed, Synchronizing, NotApplicable, do(StartCopy)},
-	{points, from(Synchronized, Skewed), ending, EndFailed, false, same, Completed, NotApplicable, nil},
+	{points, from(Synchronized, Skewed, Restored), ending, EndFailed, false, same, Completed, NotApplicable, nil},
 	{all, nil, ending, EndFailed, false, same, Dormant, NotApplicable, nil},
 }
