@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +19,18 @@ func (a *app) jobCommand() *cobra.Command {
 const stateTerminate = 4
 
 func jobTable() *table {
-	return newTable("ID", "NAME", "STATE", "PERCENT", "SUBMITTED", "ELAPSED", "OWNER", "ERROR")
+	return newTable("ID", "NAME", "STATE", "PERCENT", "SUBMITTED", "ELAPSED", "OWNER", "ERROR", "RESULT")
 }
 
 func jobRow(t *table, in *cim.Instance) {
 	t.row(shortJobID(in), str(in, "Name"), named(in, "JobState"), num(in, "PercentComplete"),
-		when(in, "TimeSubmitted"), duration(in, "ElapsedTime"), str(in, "Owner"), str(in, "ErrorDescription"))
+		when(in, "TimeSubmitted"), duration(in, "ElapsedTime"), str(in, "Owner"), str(in, "ErrorDescription"), result(in))
+}
+
+// result is what a job has found out, if it says so.
+func result(in *cim.Instance) string {
+	_, text, _ := strings.Cut(str(in, "JobStatus"), ": ")
+	return text
 }
 
 func (a *app) jobList() *cobra.Command {

@@ -14,12 +14,26 @@ func (a *app) poolCommand() *cobra.Command {
 }
 
 func poolTable() *table {
-	return newTable("NAME", "TOTAL", "FREE", "ALLOCATED", "PROVISIONED", "VOLUMES")
+	return newTable("NAME", "TOTAL", "FREE", "ALLOCATED", "PROVISIONED", "VOLUMES", "HEALTH")
 }
 
 func poolRow(t *table, in *cim.Instance) {
 	t.row(str(in, "PoolID"), size(num(in, "TotalManagedSpace")), size(num(in, "RemainingManagedSpace")),
-		size(num(in, "Reserved")), size(num(in, "ProvisionedSpace")), num(in, "NumberOfVolumes"))
+		size(num(in, "Reserved")), size(num(in, "ProvisionedSpace")), num(in, "NumberOfVolumes"), named(in, "HealthState"))
+}
+
+// poolDetails is everything about one pool.
+func poolDetails(in *cim.Instance) *table {
+	t := newTable("NAME", "TOTAL", "FREE", "RESERVE", "ALLOCATED", "SHARED", "RECLAIMABLE", "LOST", "PROVISIONED", "LIMIT", "VOLUMES", "DAMAGED", "HEALTH")
+	t.single = true
+	var limit any
+	if in.Get("ProvisionedLimit") != nil {
+		limit = size(num(in, "ProvisionedLimit"))
+	}
+	t.row(str(in, "PoolID"), size(num(in, "TotalManagedSpace")), size(num(in, "RemainingManagedSpace")), size(num(in, "ReservedSpace")),
+		size(num(in, "AllocatedSpace")), size(num(in, "SharedSpace")), size(num(in, "ReclaimableSpace")), size(num(in, "LostSpace")),
+		size(num(in, "ProvisionedSpace")), limit, num(in, "NumberOfVolumes"), size(num(in, "DamagedSpace")), named(in, "HealthState"))
+	return t
 }
 
 func (a *app) poolList() *cobra.Command {
@@ -46,10 +60,7 @@ func (a *app) poolShow() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		t := poolTable()
-		t.single = true
-		poolRow(t, in)
-		return a.print(t)
+		return a.print(poolDetails(in))
 	})
 	return c
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ func stopped(t *testing.T) string {
 	w.must("replica", "create", "--type", "snapshot", "--source", "db")
 	w.fails(1, "stop the daemon first", "pool", "check", "--data-dir", w.dir)
 	w.fails(1, "stop the daemon first", "pool", "scrub", "--data-dir", w.dir)
+	w.scrubs()
 	dir, n := "", 0
 	require.Eventually(t, func() bool {
 		n++
@@ -43,6 +45,9 @@ func TestPoolCheckAndScrub(t *testing.T) {
 	w.fails(3, `there is no pool "x"`, scrub("--pool", "x")...)
 	w.fails(2, "--server", check("--server", "http://x/wsman")...)
 	w.fails(2, "--rate", scrub("--rate", "fast")...)
+	w.fails(2, "--no-follow", scrub("--no-follow")...)
+	w.fails(2, "--pool", scrub("x", "--pool", "y")...)
+	w.fails(2, "--server", scrub("--server", "http://x/wsman")...)
 	w.fails(2, "xml", check("-o", "xml")...)
 	w.fails(1, "no such file", "pool", "check", "--data-dir", filepath.Join(dir, "none"))
 
@@ -77,4 +82,22 @@ func TestPoolCheckAndScrub(t *testing.T) {
 	w.fails(1, "its folder is not there", check()...)
 	w.fails(1, "its folder is not there", scrub()...)
 	require.NoDirExists(t, folder)
+}
+
+// scrubs has the running daemon scrub.
+func (w *world) scrubs() {
+	w.t.Helper()
+	for _, args := range [][]string{{"default"}, {"default", "--rate", "1GiB"}, {"--pool", "Default"}, {}} {
+		o := run(w.t.Context(), append([]string{"pool", "scrub", "-o", "json"}, args...)...)
+		require.Equal(w.t, 0, o.code, o.err)
+		var jobs []struct{ Name, State, Result string }
+		require.NoError(w.t, json.Unmarshal([]byte(o.out), &jobs), o.out)
+		require.Len(w.t, jobs, 1)
+		require.Equal(w.t, "Scrub pool default", jobs[0].Name)
+		require.Equal(w.t, "Completed", jobs[0].State)
+		require.Contains(w.t, jobs[0].Result, "0 bytes damaged")
+	}
+	w.must("pool", "scrub", "default", "--no-follow", "--rate", "1")
+	w.fails(3, `there is no pool "x"`, "pool", "scrub", "x")
+	w.fails(2, "--rate", "pool", "scrub", "--rate", "-1")
 }

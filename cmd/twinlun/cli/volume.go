@@ -89,12 +89,13 @@ func (s *session) showVolume(ctx context.Context, p *cim.Path) error {
 }
 
 func volumeTable() *table {
-	return newTable("NAME", "SIZE", "ALLOCATED", "POOL", "TARGET", "ID")
+	return newTable("NAME", "SIZE", "ALLOCATED", "SHARED", "POOL", "TARGET", "HEALTH", "ID")
 }
 
 func volumeRow(t *table, in *cim.Instance) {
 	bytes := num(in, "BlockSize") * num(in, "NumberOfBlocks")
-	t.row(str(in, "ElementName"), size(bytes), size(num(in, "AllocatedSpace")), str(in, "PoolName"), str(in, "TargetName"), str(in, "DeviceID"))
+	t.row(str(in, "ElementName"), size(bytes), size(num(in, "AllocatedSpace")), size(num(in, "SharedSpace")),
+		str(in, "PoolName"), str(in, "TargetName"), named(in, "HealthState"), str(in, "DeviceID"))
 }
 
 func (a *app) volumeList() *cobra.Command {

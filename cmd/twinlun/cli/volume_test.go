@@ -9,7 +9,7 @@ import (
 
 func TestVolumes(t *testing.T) {
 	w := start(t)
-	require.Equal(t, "NAME  SIZE  ALLOCATED  POOL  TARGET  ID\n", w.must("volume", "list"))
+	require.Equal(t, "NAME  SIZE  ALLOCATED  SHARED  POOL  TARGET  HEALTH  ID\n", w.must("volume", "list"))
 	require.Equal(t, []map[string]any{}, w.records("volume", "list"), "an empty list is a list")
 
 	made := w.record("volume", "create", "b01", "--size", "1MiB")
@@ -85,6 +85,11 @@ func TestPools(t *testing.T) {
 	require.Equal(t, float64(3<<20), p["provisioned"])
 	require.Equal(t, float64(1), p["volumes"])
 	require.Greater(t, p["free"], 0.0)
-	require.Regexp(t, `^NAME +TOTAL +FREE +ALLOCATED +PROVISIONED +VOLUMES\ndefault `, w.must("pool", "list"))
+	require.Nil(t, p["limit"], "there is none")
+	require.Equal(t, "OK", p["health"])
+	for _, figure := range []string{"reserve", "allocated", "shared", "reclaimable", "lost", "damaged"} {
+		require.GreaterOrEqual(t, p[figure], 0.0, figure)
+	}
+	require.Regexp(t, `^NAME +TOTAL +FREE +ALLOCATED +PROVISIONED +VOLUMES +HEALTH\ndefault `, w.must("pool", "list"))
 	w.fails(3, `there is no pool "none"`, "pool", "show", "none")
 }
