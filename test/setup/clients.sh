@@ -17,6 +17,10 @@ declare -A wanted=(
   [iscsi-ls]=libiscsi-bin
   [wsl]=wsl
   [uuidgen]=uuid-runtime
+  [mkfs.xfs]=xfsprogs
+  [mkfs.btrfs]=btrfs-progs
+  [mkfs.ext4]=e2fsprogs
+  [strace]=strace
   [/usr/lib/python3/dist-packages/winrm/__init__.py]=python3-winrm
 )
 case ${1:-} in
