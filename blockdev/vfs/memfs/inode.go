@@ -17,7 +17,7 @@ type content []byte
 type sector struct {
 	now   content
 	maybe []content // the first is durable
-	doubt bool      // a Sync failed: no later one settles what maybe holds
+	doubt bool      // a Sync failed: no later one settles what maybe holds, before it is written anew
 }
 
 // inode is the content of a file, apart from its names.
@@ -52,6 +52,7 @@ func (n *inode) set(i int64, c content) {
 	}
 	s.now = c
 	s.maybe = append(s.maybe, c)
+	s.doubt = false // the next Sync is about this content, not about what was lost
 	n.unsaved[i] = s
 }
 

@@ -114,6 +114,22 @@ func TestFailedSyncStaysInDoubt(t *testing.T) {
 	require.Equal(t, map[byte]int{1: 60}, got[1])
 }
 
+// TestWrittenAnew: what is written after a Sync failed is as durable as anything.
+func TestWrittenAnew(t *testing.T) {
+	got := outcomes(t, func(m *memfs.FS) {
+		f := durable(t, m)
+		m.SetFault(func(memfs.Op, string) error { return syscall.EIO })
+		_, _ = f.WriteAt(fill(2, 1024), 0)
+		require.ErrorIs(t, f.Sync(), syscall.EIO)
+		m.SetFault(nil)
+		_, err := f.WriteAt(fill(3, 512), 0)
+		require.NoError(t, err)
+		require.NoError(t, f.Sync())
+	})
+	require.Equal(t, map[byte]int{3: 60}, got[0])
+	require.NotContains(t, got[1], byte(3))
+}
+
 func TestNamesNeedSyncDir(t *testing.T) {
 	got := outcomes(t, func(m *memfs.FS) {
 		f, err := m.Create("a")
