@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"twinlun/blockdev"
@@ -20,6 +21,7 @@ const (
 	opSyncCache16      = 0x91
 	opServiceIn16      = 0x9e
 	saReadCapacity16   = 0x10
+	saLBAStatus        = 0x12
 	statusGood         = 0x00
 	statusCheck        = 0x02
 	statusBusy         = 0x08
@@ -43,6 +45,8 @@ type Disk struct {
 	c         *conn
 	blockSize int64
 	size      int64
+	thin      bool        // what is not mapped reads as zeros
+	unmapped  atomic.Bool // the target does not say what is mapped
 	life      struct {
 		sync.RWMutex // read: a call runs
 		closed       bool
@@ -94,6 +98,8 @@ func (d *Disk) open(ctx context.Context) error {
 		return fmt.Errorf("%w: capacity", errProtocol)
 	}
 	d.size = int64(last+1) * d.blockSize
+	const managed, zeros = 0x80, 0x40 // LBPME and LBPRZ (SBC-4 section 5.20)
+	d.thin = b[14]&managed != 0 && b[14]&zeros != 0
 	return nil
 }
 
@@ -124,11 +130,8 @@ func (d *Disk) transfer(ctx context.Context, op string, opcode byte, p []byte, o
 	if d.life.closed {
 		return errClosed(op)
 	}
-	if err := blockdev.CheckRange(op, off, int64(len(p)), d.size); err != nil {
+	if err := d.checkAligned(op, off, int64(len(p))); err != nil {
 		return err
-	}
-	if off%d.blockSize != 0 || int64(len(p))%d.blockSize != 0 {
-		return blockdev.Errorf(blockdev.KindInvalid, op, "%d+%d is not a multiple of %d", off, len(p), d.blockSize)
 	}
 	for len(p) > 0 {
 		part := p[:min(len(p), maxTransfer)]
@@ -142,6 +145,17 @@ func (d *Disk) transfer(ctx context.Context, op string, opcode byte, p []byte, o
 		p, off = p[len(part):], off+int64(len(part))
 	}
 	return ctx.Err()
+}
+
+// checkAligned refuses ranges that are not whole blocks of the unit.
+func (d *Disk) checkAligned(op string, off, n int64) error {
+	if err := blockdev.CheckRange(op, off, n, d.size); err != nil {
+		return err
+	}
+	if off%d.blockSize != 0 || n%d.blockSize != 0 {
+		return blockdev.Errorf(blockdev.KindInvalid, op, "%d+%d is not a multiple of %d", off, n, d.blockSize)
+	}
+	return nil
 }
 
 // Flush is part of blockdev.Device: SYNCHRONIZE CACHE of the whole unit.
@@ -177,24 +191,29 @@ func errClosed(op string) error {
 // must runs a command that has to succeed. Unit attentions are what every new
 // session is told; they and a busy target are met by trying again.
 func (d *Disk) must(ctx context.Context, cdb, in, out []byte) error {
-	var r Result
-	for try := range attempts {
-		var err error
+	r, err := d.try(ctx, cdb, in, out)
+	if err == nil && r.Status != statusGood {
+		err = r.asError()
+	}
+	return err
+}
+
+// try runs a command until it has succeeded or failed for good.
+func (d *Disk) try(ctx context.Context, cdb, in, out []byte) (r Result, err error) {
+	for n := range attempts {
 		if r, err = d.c.command(ctx, cdb, in, out); err != nil {
-			return err
+			return r, err
 		}
 		switch {
-		case r.Status == statusGood:
-			return nil
 		case r.Status == statusBusy || r.Status == statusTaskSetFull:
-			if err := rest(ctx, time.Duration(try+1)*10*time.Millisecond); err != nil {
-				return err
+			if err := rest(ctx, time.Duration(n+1)*10*time.Millisecond); err != nil {
+				return r, err
 			}
 		case r.senseKey() != senseUnitAttention:
-			return r.asError()
+			return r, nil
 		}
 	}
-	return r.asError()
+	return r, nil
 }
 
 func rest(ctx context.Context, d time.Duration) error {
