@@ -17,6 +17,8 @@ type Replicator interface {
 	CreateGroupFromElements(ctx context.Context, r replication.GroupRequest) (replication.Result, error)
 	// Modify returns the ID of the job that goes on, or "" when all is done.
 	Modify(ctx context.Context, r replication.ModifyRequest) (jobID string, err error)
+	// Restore returns the IDs of the relationships of what was kept.
+	Restore(ctx context.Context, r replication.RestoreRequest) (kept []string, err error)
 }
 
 // The methods named Each call f for what there is when they are called, in a stable
@@ -76,8 +78,11 @@ type VolumeReader interface {
 type Volumes interface {
 	VolumeReader
 	CreateVolume(ctx context.Context, pool string, s pool.Spec) (pool.Volume, error)
-	// UpdateVolume is pool.Volumes.Update.
+	// UpdateVolume is pool.Volumes.Update, and makes smaller what is empty there. f
+	// may be called more than once.
 	UpdateVolume(ctx context.Context, v replication.VolumeRef, f func(*pool.Volume) error) (pool.Volume, error)
+	// ResizeVolume can take data away, with force.
+	ResizeVolume(ctx context.Context, v replication.VolumeRef, size int64, force bool) (pool.Volume, error)
 	DeleteVolume(ctx context.Context, v replication.VolumeRef) error
 }
 

@@ -33,29 +33,35 @@ func TestCapabilityMethods(t *testing.T) {
 		"states of a mirror": {"GetSupportedCopyStates", []cim.Arg{kind(2)}, []cim.Arg{
 			arg("SupportedCopyStates", nums(2, 3, 4, 5, 8)), arg("HostAccessible", []cim.Value{false, false, false, false, false})}},
 		"states of a snapshot": {"GetSupportedCopyStates", []cim.Arg{kind(6)}, []cim.Arg{
-			arg("SupportedCopyStates", nums(2, 4, 5, 8, 13)), arg("HostAccessible", []cim.Value{false, true, true, false, true})}},
+			arg("SupportedCopyStates", nums(2, 4, 5, 8, 13, 18)), arg("HostAccessible", []cim.Value{false, true, true, false, true, true})}},
 		"states to detach a clone in": {"GetSupportedCopyStates", []cim.Arg{kind(10), arg("Operation", 8)}, []cim.Arg{
-			arg("SupportedCopyStates", nums(4, 13)), arg("HostAccessible", []cim.Value{true, true})}},
-		"states for what is not done": {"GetSupportedCopyStates", []cim.Arg{kind(10), arg("Operation", 15)}, []cim.Arg{
+			arg("SupportedCopyStates", nums(4, 13, 18)), arg("HostAccessible", []cim.Value{true, true, true})}},
+		"states to restore a clone in": {"GetSupportedCopyStates", []cim.Arg{kind(10), arg("Operation", 15)}, []cim.Arg{
+			arg("SupportedCopyStates", nums(4, 13, 18)), arg("HostAccessible", []cim.Value{true, true, true})}},
+		"group states to reset": {"GetSupportedGroupCopyStates", []cim.Arg{kind(7), arg("Operation", 27)}, []cim.Arg{arg("SupportedCopyStates", nums(4, 13, 18))}},
+		"states for what is not done": {"GetSupportedCopyStates", []cim.Arg{kind(10), arg("Operation", 12)}, []cim.Arg{
 			arg("SupportedCopyStates", nums()), arg("HostAccessible", nums())}},
-		"group states":             {"GetSupportedGroupCopyStates", []cim.Arg{kind(11)}, []cim.Arg{arg("SupportedCopyStates", nums(2, 3, 4, 5, 8, 13, 14))}},
+		"group states":             {"GetSupportedGroupCopyStates", []cim.Arg{kind(11)}, []cim.Arg{arg("SupportedCopyStates", nums(2, 3, 4, 5, 8, 13, 18, 14))}},
 		"group states to activate": {"GetSupportedGroupCopyStates", []cim.Arg{kind(11), arg("Operation", 4)}, []cim.Arg{arg("SupportedCopyStates", nums(2, 8))}},
 		"waits of a list":          {"GetSupportedWaitForCopyStates", []cim.Arg{kind(2), arg("MethodName", 7)}, []cim.Arg{arg("SupportedCopyStates", nums(2, 3, 4, 8))}},
 		"waits of a snapshot":      {"GetSupportedWaitForCopyStates", []cim.Arg{kind(6), arg("MethodName", 8)}, []cim.Arg{arg("SupportedCopyStates", nums(4, 8))}},
 		"waits of operations":      {"GetSupportedWaitForCopyStates", []cim.Arg{kind(2), arg("MethodName", 4)}, []cim.Arg{arg("SupportedCopyStates", nums(3, 4, 15))}},
 		"waits of an end":          {"GetSupportedWaitForCopyStates", []cim.Arg{kind(2), arg("MethodName", 4), arg("Operation", 8)}, []cim.Arg{arg("SupportedCopyStates", nums(15))}},
+		"waits of a restore":       {"GetSupportedWaitForCopyStates", []cim.Arg{kind(6), arg("MethodName", 4), arg("Operation", 15)}, []cim.Arg{arg("SupportedCopyStates", nums(4, 18, 15))}},
+		"waits of a reset":         {"GetSupportedWaitForCopyStates", []cim.Arg{kind(6), arg("MethodName", 4), arg("Operation", 27)}, []cim.Arg{arg("SupportedCopyStates", nums(4, 15))}},
+		"waits of what is not":     {"GetSupportedWaitForCopyStates", []cim.Arg{kind(2), arg("MethodName", 4), arg("Operation", 15)}, []cim.Arg{arg("SupportedCopyStates", nums(15))}},
 		"features":                 {"GetSupportedFeatures", []cim.Arg{kind(6)}, []cim.Arg{arg("Features", nums(2, 3, 7, 24, 39, 44, 51))}},
 		"group features":           {"GetSupportedGroupFeatures", []cim.Arg{kind(2)}, []cim.Arg{arg("GroupFeatures", nums(3, 5, 14, 23, 38, 56))}},
 		"list features":            {"GetSupportedListFeatures", []cim.Arg{kind(2)}, []cim.Arg{arg("GroupFeatures", nums(2, 3, 4))}},
 		"consistency":              {"GetSupportedConsistency", []cim.Arg{kind(2)}, []cim.Arg{arg("SupportedConsistency", nums(2))}},
 		"operations on a snapshot": {"GetSupportedOperations", []cim.Arg{kind(6)}, []cim.Arg{
-			arg("SupportedOperations", nums(4, 9, 19)), arg("RequiresForce", []cim.Value{false, false, false})}},
+			arg("SupportedOperations", nums(4, 9, 15, 19, 27)), arg("RequiresForce", []cim.Value{false, false, false, false, false})}},
 		"operations on a mirror in sync": {"GetSupportedOperations", []cim.Arg{kind(2), arg("CopyState", 4)}, []cim.Arg{
 			arg("SupportedOperations", nums(8, 9)), arg("RequiresForce", []cim.Value{true, false})}},
 		"operations in a state that is never": {"GetSupportedOperations", []cim.Arg{kind(2), arg("CopyState", 10)}, []cim.Arg{
 			arg("SupportedOperations", nums()), arg("RequiresForce", nums())}},
 		"group operations": {"GetSupportedGroupOperations", []cim.Arg{kind(10)}, []cim.Arg{
-			arg("SupportedGroupOperations", nums(4, 8, 9)), arg("RequiresForce", []cim.Value{false, false, false})}},
+			arg("SupportedGroupOperations", nums(4, 8, 9, 15)), arg("RequiresForce", []cim.Value{false, false, false, false})}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newSystem(t).invoke("CIM_ReplicationServiceCapabilities", c.method, c.in...)

@@ -69,7 +69,7 @@ func copyStates(t pairstate.SyncType) []pairstate.CopyState {
 	}
 	states = append(states, pairstate.Synchronized, pairstate.Broken, pairstate.Inactive)
 	if t != pairstate.Mirror {
-		states = append(states, pairstate.Skewed)
+		states = append(states, pairstate.Skewed, pairstate.Restored)
 	}
 	return states
 }
@@ -118,14 +118,21 @@ func numbers[T ~uint16](values []T) []uint16 {
 func supportedWaitStates(_ context.Context, a *args) (*cim.Reply, error) {
 	flowing := []pairstate.CopyState{pairstate.Unsynchronized, pairstate.Synchronized}
 	making := append([]pairstate.CopyState{pairstate.Initialized}, append(flowing, pairstate.Inactive)...)
-	if a.replicationType().sync == pairstate.Snapshot {
+	kind := a.replicationType().sync
+	if kind == pairstate.Snapshot {
 		flowing, making = flowing[1:], []pairstate.CopyState{pairstate.Synchronized, pairstate.Inactive}
 	}
 	switch n := a.number("MethodName"); n {
 	case 2, 3, 7, 8:
 		return a.answer(out("SupportedCopyStates", numbers(making)))
 	case 4:
-		if op := replication.Operation(a.number("Operation")); op != 0 && op != replication.OpActivate {
+		switch op := replication.Operation(a.number("Operation")); {
+		case op == 0, op == replication.OpActivate:
+		case op == replication.OpRestore && kind != pairstate.Mirror:
+			flowing = []pairstate.CopyState{pairstate.Synchronized, pairstate.Restored}
+		case op == replication.OpResetReplica && kind == pairstate.Snapshot:
+			flowing = []pairstate.CopyState{pairstate.Synchronized}
+		default:
 			flowing = nil // the operations that end a relationship
 		}
 		return a.answer(out("SupportedCopyStates", numbers(append(flowing, pairstate.NotApplicable))))
@@ -194,7 +201,8 @@ func (a *args) operations(param string) (*cim.Reply, error) {
 		return slices.ContainsFunc(states, func(s pairstate.CopyState) bool { return possible(t, op, s, forced) })
 	}
 	for _, op := range []replication.Operation{
-		replication.OpActivate, replication.OpDetach, replication.OpDissolve, replication.OpReturnToPool,
+		replication.OpActivate, replication.OpDetach, replication.OpDissolve, replication.OpRestore,
+		replication.OpReturnToPool, replication.OpResetReplica,
 	} {
 		if in(op, true) {
 			ops, force = append(ops, uint16(op)), append(force, !in(op, false))
@@ -211,6 +219,8 @@ func possible(t pairstate.SyncType, op replication.Operation, s pairstate.CopySt
 		replication.OpDetach:       pairstate.Detach,
 		replication.OpDissolve:     pairstate.Dissolve,
 		replication.OpReturnToPool: pairstate.ReturnToPool,
+		replication.OpRestore:      pairstate.Restore,
+		replication.OpResetReplica: pairstate.Reset,
 	}[op]
 	if !ok {
 		return false

@@ -37,6 +37,7 @@ type fake struct {
 	list     []replication.ListRequest
 	group    []replication.GroupRequest
 	modified []replication.ModifyRequest
+	restored []replication.RestoreRequest
 	exposed  []export.Request
 	result   replication.Result // of what makes replicas; empty: they are made
 }
@@ -112,6 +113,18 @@ func (f *fake) UpdateVolume(ctx context.Context, ref replication.VolumeRef, chan
 	i := slices.IndexFunc(f.volumes, func(o pool.Volume) bool { return o.ID == v.ID })
 	f.volumes[i] = v
 	return v, nil
+}
+
+func (f *fake) ResizeVolume(_ context.Context, ref replication.VolumeRef, size int64, force bool) (pool.Volume, error) {
+	if err := f.called("ResizeVolume"); err != nil {
+		return pool.Volume{}, err
+	}
+	i := slices.IndexFunc(f.volumes, func(v pool.Volume) bool { return refOf(v) == ref })
+	if size < f.volumes[i].Size && !force {
+		return pool.Volume{}, replication.Errorf(replication.KindInvalid, "Size", "it has data at 4096")
+	}
+	f.volumes[i].Size = size
+	return f.volumes[i], nil
 }
 
 func (f *fake) DeleteVolume(_ context.Context, ref replication.VolumeRef) error {
@@ -262,6 +275,15 @@ func (f *fake) DeleteJob(_ context.Context, id string) error {
 func (f *fake) Modify(_ context.Context, r replication.ModifyRequest) (string, error) {
 	f.modified = append(f.modified, r)
 	return f.result.Job, f.called("Modify")
+}
+
+// Restore keeps what the first pair is.
+func (f *fake) Restore(_ context.Context, r replication.RestoreRequest) ([]string, error) {
+	f.restored = append(f.restored, r)
+	if err := f.called("Restore"); err != nil || r.KeepName == "" {
+		return nil, err
+	}
+	return []string{f.pairs[0].ID}, nil
 }
 
 // CreateList makes what it is asked for at once, as snapshots are.

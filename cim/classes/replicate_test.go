@@ -290,6 +290,7 @@ func TestOtherMethodsAnswerNotSupported(t *testing.T) {
 		"CreateElementReplica", "CreateListReplica", "CreateGroupReplica", "CreateGroupReplicaFromElements",
 		"ModifyReplicaSynchronization", "CreateGroup", "DeleteGroup", "AddMembers", "RemoveMembers",
 		"CreateOrModifyElementFromStoragePool", "ReturnToStoragePool", "ExposePaths", "HidePaths", "ExposeVolume", "HideVolume",
+		"RestoreFromReplica", "ResizeVolume",
 	}
 	s := newSystem(t)
 	for _, class := range []string{classReplicationSvc, classStorageConfigSvc, classControllerConfSvc} {
@@ -317,6 +318,8 @@ func TestRoles(t *testing.T) {
 		{s.m.servicePath(classReplicationSvc), "CreateListReplica", cim.RoleOperator},
 		{s.m.servicePath(classReplicationSvc), "GetPeerSystems", cim.RoleOperator},
 		{s.m.servicePath(classStorageConfigSvc), "ReturnToStoragePool", cim.RoleAdmin},
+		{s.m.servicePath(classReplicationSvc), "RestoreFromReplica", cim.RoleOperator},
+		{s.m.servicePath(classStorageConfigSvc), "ResizeVolume", cim.RoleAdmin},
 		{s.m.servicePath(classControllerConfSvc), "ExposeVolume", cim.RoleAdmin},
 		{byInstanceID(classCapabilities, idCapabilities), "GetSupportedFeatures", cim.RoleMonitor},
 		{jobPath("j1"), "RequestStateChange", cim.RoleOperator},

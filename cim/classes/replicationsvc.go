@@ -17,6 +17,7 @@ func replicationService(r *registry) {
 		"CreateGroupReplica":             createGroupReplica,
 		"CreateGroupReplicaFromElements": createGroupReplicaFromElements,
 		"ModifyReplicaSynchronization":   modifyReplicaSynchronization,
+		"RestoreFromReplica":             restoreFromReplica,
 		"CreateGroup":                    createGroup,
 		"DeleteGroup":                    deleteGroup,
 		"AddMembers":                     addMembers,
@@ -206,6 +207,26 @@ func modifyReplicaSynchronization(ctx context.Context, a *args) (*cim.Reply, err
 		return nil, err
 	}
 	return doneOrStarted(id), nil
+}
+
+func restoreFromReplica(ctx context.Context, a *args) (*cim.Reply, error) {
+	req := replication.RestoreRequest{
+		ID: a.synchronization(ctx, "Synchronization"), KeepName: a.text("KeepName"), Force: a.flag("Force", false),
+	}
+	if a.given("KeepName") && req.KeepName == "" {
+		a.fail(replication.KindInvalid, "KeepName", "a name, or NULL, is needed")
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	kept, err := a.Replicator.Restore(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) == 0 {
+		return done(), nil
+	}
+	return done(out("KeptSynchronizations", a.pairPaths(ctx, kept))), nil
 }
 
 // pairPaths are the paths of pairs, in the order of their IDs. One that somebody

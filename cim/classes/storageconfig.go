@@ -16,6 +16,7 @@ func storageConfigurationService(r *registry) {
 	r.add(newService(r, classStorageConfigSvc, "Volumes", cim.RoleAdmin, map[string]method{
 		"CreateOrModifyElementFromStoragePool": createOrModify,
 		"ReturnToStoragePool":                  returnToPool,
+		"ResizeVolume":                         resizeVolume,
 	}))
 }
 
@@ -146,6 +147,19 @@ func (a *args) size() int64 {
 		return 0
 	}
 	return int64((n + blockdev.SectorSize - 1) / blockdev.SectorSize * blockdev.SectorSize)
+}
+
+func resizeVolume(ctx context.Context, a *args) (*cim.Reply, error) {
+	a.need("Size", "a size")
+	ref, size := a.volume(ctx, "TheElement"), a.size()
+	if a.err != nil {
+		return nil, a.err
+	}
+	v, err := a.Volumes.ResizeVolume(ctx, ref, size, a.flag("Force", false))
+	if err != nil {
+		return nil, err
+	}
+	return done(out("Size", uint64(v.Size))), nil
 }
 
 func returnToPool(ctx context.Context, a *args) (*cim.Reply, error) {

@@ -96,7 +96,10 @@ func copyMethodology(t pairstate.SyncType) uint64 {
 // An idle snapshot is Idle (11), as clients of the Copy Services profile expect.
 // 0 is Unknown.
 func syncState(t pairstate.SyncType, s pairstate.State) uint64 {
-	if t == pairstate.Snapshot && s.Copy == pairstate.Synchronized {
+	switch {
+	case s.Progress == pairstate.Restoring:
+		return 10
+	case t == pairstate.Snapshot && s.Copy == pairstate.Synchronized:
 		return 11
 	}
 	return syncStates()[s.Copy]
@@ -110,6 +113,7 @@ func syncStates() map[pairstate.CopyState]uint64 {
 		pairstate.Unsynchronized: 5,
 		pairstate.Synchronized:   6,
 		pairstate.Skewed:         11,
+		pairstate.Restored:       11,
 		pairstate.Broken:         12,
 		pairstate.Fractured:      13,
 		pairstate.Split:          13,
