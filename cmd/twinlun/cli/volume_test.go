@@ -23,7 +23,7 @@ func TestVolumes(t *testing.T) {
 	require.Equal(t, []string{"A01", "b01"}, column(w.records("volume", "list"), "name"), "by name")
 	lines := strings.Split(w.must("volume", "list"), "\n")
 	require.Regexp(t, `^A01 +1\.5 MiB +0 B +0 B +default +iqn\.2026-11\.dev\.twinlun:a01 +OK +[0-9a-f]{32}$`, lines[1])
-	require.Regexp(t, `^b01 +1 MiB +0 B +default +- +[0-9a-f]{32}$`, lines[2])
+	require.Regexp(t, `^b01 +1 MiB +0 B +0 B +default +- +OK +[0-9a-f]{32}$`, lines[2])
 	for _, name := range []string{"A01", "a01", "iqn.2026-11.dev.twinlun:a01", made["id"].(string)} {
 		require.Equal(t, made, w.record("volume", "show", name))
 	}

@@ -67,7 +67,7 @@ func (d *Daemon) wanted() bool { return d.subscribers != nil && d.subscribers.Wa
 
 // spaceInterval is how often the space of the pools is compared with the alarm
 // levels.
-const spaceInterval = 5 * time.Second
+const spaceInterval = 2 * time.Second
 
 // watchPools looks at the space of the pools until ctx ends.
 func (d *Daemon) watchPools(ctx context.Context) error {
