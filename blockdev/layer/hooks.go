@@ -33,21 +33,36 @@ func (s *hookSet) contains(a *attached) bool {
 	return false
 }
 
-// hookPath is where hooks are attached to and detached from.
-type hookPath struct {
+// Hooks are what changes of a volume pass. They outlast its being open: changes pass
+// them whenever it is. All methods may be called at the same time.
+type Hooks struct {
 	now atomic.Pointer[hookSet]
 
 	mu       sync.Mutex
 	draining map[*hookSet]struct{} // replaced, but changes are still in them
 }
 
-func (p *hookPath) init() {
+// NewHooks are none.
+func NewHooks() *Hooks {
+	p := &Hooks{draining: map[*hookSet]struct{}{}}
 	p.now.Store(newHookSet(nil))
-	p.draining = map[*hookSet]struct{}{}
+	return p
+}
+
+// Attach puts h in the path of changes through handles with hooks, before those
+// attached earlier, and returns when every change that does not pass h has ended.
+// If ctx ends first, it fails with ctx's error and h is out again. detach returns when
+// no change is in h.
+func (p *Hooks) Attach(ctx context.Context, h blockdev.Hook) (detach func(), err error) {
+	a, err := p.attach(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return sync.OnceFunc(func() { p.detach(a) }), nil
 }
 
 // enter gives the present set, which stays until the caller leaves it.
-func (p *hookPath) enter() *hookSet {
+func (p *Hooks) enter() *hookSet {
 	s := p.now.Load()
 	for !s.use.enter() {
 		s = p.now.Load()
@@ -66,7 +81,7 @@ func (s *hookSet) apply(ctx context.Context, i int, c blockdev.Change, do func()
 // attach puts h before the others and waits until every change that does not pass
 // it has ended. If ctx ends first, h is out again, but may still be in use by
 // changes that came meanwhile.
-func (p *hookPath) attach(ctx context.Context, h blockdev.Hook) (*attached, error) {
+func (p *Hooks) attach(ctx context.Context, h blockdev.Hook) (*attached, error) {
 	a := &attached{hook: h}
 	p.replace(func(old []*attached) []*attached { return append([]*attached{a}, old...) })
 	if err := p.drain(ctx, func(s *hookSet) bool { return !s.contains(a) }); err != nil {
@@ -77,12 +92,12 @@ func (p *hookPath) attach(ctx context.Context, h blockdev.Hook) (*attached, erro
 }
 
 // detach takes a out and waits until no change is in it.
-func (p *hookPath) detach(a *attached) {
+func (p *Hooks) detach(a *attached) {
 	p.remove(a)
 	_ = p.drain(context.Background(), func(s *hookSet) bool { return s.contains(a) }) // ends with nil only
 }
 
-func (p *hookPath) remove(a *attached) {
+func (p *Hooks) remove(a *attached) {
 	p.replace(func(old []*attached) []*attached {
 		var kept []*attached
 		for _, have := range old {
@@ -95,7 +110,7 @@ func (p *hookPath) remove(a *attached) {
 }
 
 // replace makes a new set of the present one.
-func (p *hookPath) replace(change func([]*attached) []*attached) {
+func (p *Hooks) replace(change func([]*attached) []*attached) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.now.Load()
@@ -105,7 +120,7 @@ func (p *hookPath) replace(change func([]*attached) []*attached) {
 }
 
 // drain waits for the replaced sets that match.
-func (p *hookPath) drain(ctx context.Context, match func(*hookSet) bool) error {
+func (p *Hooks) drain(ctx context.Context, match func(*hookSet) bool) error {
 	for _, s := range p.matching(match) {
 		select {
 		case <-s.use.gone:
@@ -117,7 +132,7 @@ func (p *hookPath) drain(ctx context.Context, match func(*hookSet) bool) error {
 }
 
 // matching also forgets the sets that nobody is in any more.
-func (p *hookPath) matching(match func(*hookSet) bool) []*hookSet {
+func (p *Hooks) matching(match func(*hookSet) bool) []*hookSet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []*hookSet

@@ -20,7 +20,7 @@ const (
 // Volume is a chain that is in use. Its handles keep working when the chain is
 // exchanged for another.
 type Volume struct {
-	hooks  hookPath
+	hooks  *Hooks
 	guards guards
 	gate   sync.RWMutex // writers share it; held alone, nothing is written
 	chain  atomic.Pointer[Chain]
@@ -33,8 +33,7 @@ type Volume struct {
 
 // NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
 func NewVolume(chain *Chain, size int64) *Volume {
-	v := &Volume{}
-	v.hooks.init()
+	v := &Volume{hooks: NewHooks()}
 	v.chain.Store(chain)
 	v.size.Store(size)
 	return v
@@ -43,6 +42,10 @@ func NewVolume(chain *Chain, size int64) *Volume {
 // DetectZeros has writes of whole blocks that are nothing but zeros take no space. It
 // comes before the first write.
 func (v *Volume) DetectZeros() { v.zeros = true }
+
+// SetHooks has changes pass h, which may have hooks already. It comes before the first
+// handle.
+func (v *Volume) SetHooks(h *Hooks) { v.hooks = h }
 
 // allZero looks at whole words; len(p) is a multiple of blockSize.
 func allZero(p []byte) bool {
@@ -85,17 +88,6 @@ func (v *Volume) Close() {
 	v.closed.Store(true)
 	v.Quiesce()
 	defer v.Resume()
-}
-
-// Attach puts h in the path of changes through handles with hooks, before those
-// attached earlier, and returns when every change that does not pass h has ended.
-// If ctx ends first, it fails with ctx's error and h is out again.
-func (v *Volume) Attach(ctx context.Context, h blockdev.Hook) (detach func(), err error) {
-	a, err := v.hooks.attach(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	return sync.OnceFunc(func() { v.hooks.detach(a) }), nil
 }
 
 // usable says whether the volume and ctx allow one more operation.

@@ -78,6 +78,7 @@ func (p *LayerPool) openVolume(v *volume) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v.live, v.held = layer.NewVolume(chain, v.rec.Size), nodes
+	v.live.SetHooks(v.hooksLocked())
 	if p.zeros {
 		v.live.DetectZeros()
 	}
@@ -258,19 +259,52 @@ func (p *LayerPool) handle(ctx context.Context, id VolumeID, raw bool) (blockdev
 	}), nil
 }
 
-// Attach puts h in the path of the volume's changes.
+// Attach puts h in the path of the volume's changes. It opens no files: a hook on a
+// volume that nobody uses costs its memory only.
 func (p *LayerPool) Attach(ctx context.Context, id VolumeID, h blockdev.Hook) (detach func(), err error) {
-	v, live, err := p.acquire(ctx, "attach hook", id, 1)
+	v, hooks, err := p.hook(ctx, "attach hook", id)
 	if err != nil {
 		return nil, err
 	}
-	out, err := live.Attach(ctx, h)
+	out, err := hooks.Attach(ctx, h)
 	if err != nil {
-		p.release(v, 1)
+		p.unhook(v)
 		return nil, kinded("attach hook", err)
 	}
 	return sync.OnceFunc(func() {
 		out()
-		p.release(v, 1)
+		p.unhook(v)
 	}), nil
+}
+
+// hook counts a hook of a volume until unhook.
+func (p *LayerPool) hook(ctx context.Context, op string, id VolumeID) (*volume, *layer.Hooks, error) {
+	if err := p.lockStructure(ctx, op); err != nil {
+		return nil, nil, err
+	}
+	defer p.structure.Unlock()
+	v := p.tree.volumes[id]
+	if v == nil {
+		return nil, nil, notFound(op, id)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.handles++
+	v.hooked++
+	return v, v.hooksLocked(), nil
+}
+
+func (p *LayerPool) unhook(v *volume) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.handles--
+	v.hooked--
+}
+
+// hooksLocked are the volume's hooks, also while it is not open.
+func (v *volume) hooksLocked() *layer.Hooks {
+	if v.hooks == nil {
+		v.hooks = layer.NewHooks()
+	}
+	return v.hooks
 }

@@ -65,27 +65,34 @@ func (p *LayerPool) resize(ctx context.Context, v *volume, size int64, force boo
 // given free.
 func (p *LayerPool) shutIdle(ctx context.Context, v *volume) error {
 	p.mu.Lock()
-	live, opens := v.live, v.opens
+	live, opens, hooked := v.live, v.opens, v.hooked
 	p.mu.Unlock()
+	if hooked > 0 {
+		return inUse(v)
+	}
 	if live == nil {
 		return nil
 	}
 	err := live.Flush(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	others := v.users
+	others := v.users + v.hooked
 	if p.merge != nil && p.merge.user == v {
 		others-- // it finds the volume gone and begins again
 		opens = v.opens
 	}
 	switch {
 	case others > 0 || v.opens != opens:
-		return blockdev.Errorf(blockdev.KindBusy, opResize, "volume %s (%q) is in use", v.rec.ID, v.rec.Name)
+		return inUse(v)
 	case err != nil:
 		return kinded(opResize, err)
 	}
 	p.shutLocked(v)
 	return nil
+}
+
+func inUse(v *volume) error {
+	return blockdev.Errorf(blockdev.KindBusy, opResize, "volume %s (%q) is in use", v.rec.ID, v.rec.Name)
 }
 
 // clearTail makes what lies from size on zeros, in a volume that nobody uses. Without

@@ -38,6 +38,8 @@ type volume struct {
 	users   int           // who needs live
 	opens   uint64        // how often somebody began to
 	handles int           // handles and hooks
+	hooked  int           // of these, hooks, which do not need live
+	hooks   *layer.Hooks  // nil: there were none, and live never was
 	filling *filling      // a Hydrate that runs
 }
 
