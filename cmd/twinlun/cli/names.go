@@ -21,8 +21,11 @@ const (
 	classReplication  = "CIM_ReplicationService"
 	classStorageConf  = "CIM_StorageConfigurationService"
 	classExposureConf = "TWINLUN_ControllerConfigurationService"
-	classController   = "TWINLUN_SCSIProtocolController"
-	classEndpoint     = "TWINLUN_iSCSIProtocolEndpoint"
+	// Those of ours, for the methods that the standard does not have.
+	classOwnReplication = "TWINLUN_ReplicationService"
+	classOwnStorageConf = "TWINLUN_StorageConfigurationService"
+	classController     = "TWINLUN_SCSIProtocolController"
+	classEndpoint       = "TWINLUN_iSCSIProtocolEndpoint"
 )
 
 // byName orders instances by a property, regardless of case.

@@ -16,6 +16,8 @@ type operation struct {
 	verb, name, short string
 	// force: the operation has a --force.
 	force bool
+	// own: the verb has a command of its own.
+	own bool
 }
 
 // operations lists the verbs. The name is that of the schema's value map. What
@@ -30,7 +32,7 @@ func operations() []operation {
 		{verb: "split", name: "Split", short: "Separate a mirror consistently"},
 		{verb: "fracture", name: "Fracture", short: "Separate a mirror"},
 		{verb: "resync", name: "Resync Replica", short: "Bring a replica up to date"},
-		{verb: "restore", name: "Restore from Replica", short: "Copy a replica back to its source"},
+		{verb: "restore", name: restoreName, own: true},
 		{verb: "suspend", name: "Suspend", short: "Pause copying"},
 		{verb: "resume", name: "Resume", short: "Go on copying"},
 		{verb: "failover", name: "Failover", short: "Work with the replica"},
@@ -39,7 +41,7 @@ func operations() []operation {
 		{verb: "prepare", name: "Prepare", short: "Make ready for activation"},
 		{verb: "unprepare", name: "Unprepare", short: "Undo prepare"},
 		{verb: "abort", name: "Abort", short: "Abort copying"},
-		{verb: "reset", name: "Reset Replica", short: "Take a snapshot back to its point in time"},
+		{verb: "reset", name: resetName, own: true},
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 )
 
 func (a *app) replicaCommand() *cobra.Command {
-	c := parent("replica", "Replicas: clones, snapshots and mirrors", a.replicaCreate(), a.replicaList(), a.replicaShow(), a.replicaMode())
+	c := parent("replica", "Replicas: clones, snapshots and mirrors", a.replicaCreate(), a.replicaList(), a.replicaShow(), a.replicaMode(), a.replicaRestore(), a.replicaReset())
 	for _, o := range operations() {
-		c.AddCommand(a.replicaOperation(o))
+		if !o.own {
+			c.AddCommand(a.replicaOperation(o))
+		}
 	}
 	return a.remote(c)
 }

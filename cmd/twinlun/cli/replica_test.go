@@ -97,7 +97,10 @@ func TestReplicaOperations(t *testing.T) {
 	require.Equal(t, []string{"c", "db", "m", "s2"}, column(w.records("volume", "list"), "name"))
 
 	// What the server does not do yet it says, and the command with it.
-	for _, verb := range []string{"split", "fracture", "resync", "restore", "suspend", "resume", "failover", "failback", "reverse", "deactivate", "prepare", "unprepare", "abort", "reset"} {
+	for _, verb := range []string{"restore", "reset"} {
+		w.fails(1, "m: ModifyReplicaSynchronization returned 1 (Not Supported)", "replica", verb, "m")
+	}
+	for _, verb := range []string{"split", "fracture", "resync", "suspend", "resume", "failover", "failback", "reverse", "deactivate", "prepare", "unprepare", "abort"} {
 		w.fails(1, "ModifyReplicaSynchronization returned ", "replica", verb, "m")
 	}
 	w.fails(1, "ModifyReplicaSynchronization returned ", "replica", "mode", "m", "async")

@@ -129,8 +129,15 @@ func (a *app) volumeShow() *cobra.Command {
 
 func (a *app) volumeResize() *cobra.Command {
 	var sizeText string
-	c := &cobra.Command{Use: "resize NAME --size SIZE", Short: "Make a volume larger", Args: usageArgs(cobra.ExactArgs(1))}
+	var force bool
+	c := &cobra.Command{
+		Use: "resize NAME --size SIZE", Short: "Make a volume larger or smaller", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: "Make a volume larger, also while it is in use, or smaller, while it is in no relationship and not exposed.\n" +
+			"Where a smaller size would take data away it is refused, and the message says where the data is. Shrink the filesystem first:\n" +
+			"what lies beyond the new size is gone for good with --force, and reads as zeros if the volume grows again.",
+	}
 	c.Flags().StringVar(&sizeText, "size", "", "new size, such as 20GiB")
+	c.Flags().BoolVar(&force, "force", false, "also where data is lost")
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
 		n, err := sizeFlag(sizeText)
 		if err != nil {
@@ -138,6 +145,10 @@ func (a *app) volumeResize() *cobra.Command {
 		}
 		in, err := s.volume(ctx, args[0])
 		if err != nil {
+			return err
+		}
+		if force {
+			_, err = s.invoke(ctx, service(classOwnStorageConf), "ResizeVolume", arg("TheElement", in.Path), arg("Size", n), arg("Force", true))
 			return err
 		}
 		_, err = s.invoke(ctx, service(classStorageConf), "CreateOrModifyElementFromStoragePool", arg("TheElement", in.Path), arg("Size", n))

@@ -49,7 +49,7 @@ func TestVolumesRefuse(t *testing.T) {
 	w.fails(3, `there is no volume "none"`, "volume", "delete", "a", "none")
 	w.fails(1, "a", "volume", "create", "a", "--size", "1MiB")
 	w.fails(1, "Size", "volume", "create", "b", "--size", "0")
-	w.fails(1, "returned 5 (Invalid Parameter)", "volume", "resize", "a", "--size", "512KiB")
+	w.fails(1, "returned 6 (In Use): Size: volume a is exposed to initiators", "volume", "resize", "a", "--size", "512KiB")
 	w.fails(1, "a: ReturnToStoragePool returned 6 (In Use)", "volume", "delete", "a")
 	w.fails(2, `"xml" is none of table, json, yaml`, "volume", "create", "b", "--size", "1MiB", "-o", "xml")
 	require.Equal(t, []string{"a"}, column(w.records("volume", "list"), "name"), "what is refused does nothing")
