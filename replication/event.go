@@ -67,8 +67,8 @@ func (k ObjectKind) String() string {
 
 // Event is one change of one object, after it was stored. Exactly one of the
 // Changes is set. What a list shows at some time is what it showed before with the
-// events since then applied, but for the Allocated and Dependent of volumes: they
-// move with the data and are no event by themselves.
+// events since then applied, but for the Allocated, Shared, Dependent and Damaged of
+// volumes: they move with the data and are no event by themselves.
 type Event struct {
 	// Number counts the events of a Service from 1. Those of one object are in
 	// the order of its changes.

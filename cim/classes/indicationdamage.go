@@ -3,6 +3,8 @@ package classes
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +40,10 @@ const namedVolumes = 8
 // the volumes whose state it changes. Those who call it see to it that reports do not
 // come too often.
 func (n *Indicator) ReportDamage(ctx context.Context, r DamageReport) {
+	if !n.cfg.Wanted() {
+		return
+	}
+	volumes := n.volumesOf(ctx, r.Pool, r.Volumes)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.wantedLocked() {
@@ -50,18 +56,24 @@ func (n *Indicator) ReportDamage(ctx context.Context, r DamageReport) {
 		n.hurt[r.Pool] = h
 	}
 	var names []string
-	for _, id := range r.Volumes {
-		v, err := n.cfg.Classes.Volumes.Volume(ctx, replication.VolumeRef{Pool: r.Pool, ID: id})
-		if err != nil {
-			continue // it has gone meanwhile
-		}
+	for _, v := range volumes {
 		names = append(names, v.Name)
-		if !h.volumes[id] && v.Damaged > 0 {
-			h.volumes[id] = true
+		if !h.volumes[v.ID] && v.Damaged > 0 {
+			h.volumes[v.ID] = true
 			n.healthLocked(ctx, v, 0, v.Damaged)
 		}
 	}
 	h.alert = n.alertLocked(damaged(r, names))
+}
+
+// volumesOf are those of a pool that are still there.
+func (n *Indicator) volumesOf(ctx context.Context, name string, ids []pool.VolumeID) (all []pool.Volume) {
+	for _, id := range ids {
+		if v, err := n.cfg.Classes.Volumes.Volume(ctx, replication.VolumeRef{Pool: name, ID: id}); err == nil {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 // healthLocked raises the modification of a volume of which was bytes were known to be
@@ -105,11 +117,8 @@ func (n *Indicator) checkDamageLocked(ctx context.Context, p pool.Info) {
 		return
 	}
 	delete(n.hurt, p.Name)
-	for id := range h.volumes {
-		v, err := n.cfg.Classes.Volumes.Volume(ctx, replication.VolumeRef{Pool: p.Name, ID: id})
-		if err == nil {
-			n.healthLocked(ctx, v, 1, 0)
-		}
+	for _, v := range n.volumesOf(ctx, p.Name, slices.Sorted(maps.Keys(h.volumes))) {
+		n.healthLocked(ctx, v, 1, 0)
 	}
 	n.alertLocked(alert{
 		about: poolPath(p.Name), event: "pool-damage:" + p.Name, kind: alertDevice, severity: severityInformation,
