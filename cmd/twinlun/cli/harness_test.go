@@ -67,9 +67,15 @@ type world struct {
 // it is and who asks.
 func start(t *testing.T) *world {
 	t.Helper()
+	return startAt(t, "127.0.0.1:0")
+}
+
+// startAt listens for iSCSI at an address.
+func startAt(t *testing.T, iscsi string) *world {
+	t.Helper()
 	c := daemon.Defaults()
 	c.DataDir = filepath.Join(t.TempDir(), "data")
-	c.WSMan, c.WSManTLS, c.ISCSI, c.Metrics = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", daemon.Off
+	c.WSMan, c.WSManTLS, c.ISCSI, c.Metrics = "127.0.0.1:0", "127.0.0.1:0", iscsi, daemon.Off
 	require.NoError(t, c.Check())
 	log := slog.New(slog.DiscardHandler)
 	d, err := daemon.Open(t.Context(), c, daemon.Options{Version: "1.2.3", Log: log, Audit: log, Notices: &buffer{}, Users: cheap()})

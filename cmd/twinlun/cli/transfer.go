@@ -13,19 +13,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"twinlun/blockdev"
 	"twinlun/blockdev/iscsi/initiator"
 	"twinlun/cim"
 )
-
-// transferChunk is how much is read or written at once, in bytes.
-const transferChunk = 1 << 20
 
 func (a *app) volumeImport() *cobra.Command {
 	var pool string
 	c := &cobra.Command{
 		Use: "import FILE NAME", Short: "Make a volume of a raw image", Args: usageArgs(cobra.ExactArgs(2)),
-		Long: "Make a volume of a raw image. The orders go over WS-Man and the data over iSCSI, so that it works from another machine.",
+		Long: "Make a volume of a raw image. The orders go over WS-Man and the data over iSCSI, so that it works from another machine. " +
+			"An image that does not end with a whole sector of 512 bytes is filled up with zeros. If it fails, or is interrupted, there is no volume.",
 	}
 	c.Flags().StringVar(&pool, "pool", "", "pool to take the space from")
 	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
@@ -35,11 +32,17 @@ func (a *app) volumeImport() *cobra.Command {
 }
 
 func (a *app) volumeExport() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	c := &cobra.Command{
 		Use: "export NAME FILE", Short: "Write a volume to a raw image", Args: usageArgs(cobra.ExactArgs(2)),
-		Long: "Write a volume to a new raw image: its content at one instant, from a snapshot that is removed afterwards.",
-		RunE: a.with(func(ctx context.Context, s *session, args []string) error { return s.exportFile(ctx, args[0], args[1]) }),
+		Long: "Write a volume to a new raw image: its content at one instant, from a snapshot that is removed afterwards. " +
+			"If it fails, or is interrupted, there is no file, or the one that was there is as it was.",
 	}
+	c.Flags().BoolVar(&force, "force", false, "replace a file that is there")
+	c.RunE = a.with(func(ctx context.Context, s *session, args []string) error {
+		return s.exportFile(ctx, args[0], args[1], force)
+	})
+	return c
 }
 
 // importFile makes a volume with the content of a file; on a failure it is
@@ -59,29 +62,32 @@ func (s *session) importFile(ctx context.Context, file, name, pool string) error
 		return err
 	}
 	if err := s.withDisk(ctx, volume, func(d disk) error { return s.upload(ctx, f, n, d) }); err != nil {
-		_, gone := s.invoke(context.WithoutCancel(ctx), service(classStorageConf), "ReturnToStoragePool", arg("TheElement", volume))
-		return errors.Join(err, gone)
+		_, stays := s.invoke(context.WithoutCancel(ctx), service(classStorageConf), "ReturnToStoragePool", arg("TheElement", volume))
+		if stays != nil {
+			return errors.Join(err, fmt.Errorf("volume %q is incomplete and could not be removed: %w", name, stays))
+		}
+		return fmt.Errorf("%w (volume %q was removed again)", err, name)
 	}
 	return s.showVolume(ctx, volume)
 }
 
 // exportFile writes what a volume holds at one instant to a new file.
-func (s *session) exportFile(ctx context.Context, name, file string) error {
+func (s *session) exportFile(ctx context.Context, name, file string, force bool) error {
 	v, err := s.volume(ctx, name)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createImage(file, force)
 	if err != nil {
 		return err
 	}
 	err = s.withSnapshot(ctx, v.Path, func(snapshot *cim.Path) error {
-		return s.withDisk(ctx, snapshot, func(d disk) error { return s.download(ctx, d, f) })
+		return s.withDisk(ctx, snapshot, func(d disk) error { return s.download(ctx, d, f.File) })
 	})
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(file))
+	if err != nil {
+		return errors.Join(f.named(err), f.discard())
 	}
-	return nil
+	return f.keep()
 }
 
 // operationReturn is the Operation Return To ResourcePool of
@@ -100,9 +106,12 @@ func (s *session) withSnapshot(ctx context.Context, volume *cim.Path, f func(*ci
 		return errors.New("the server does not name the snapshot that it made")
 	}
 	err = f(snapshot)
-	_, gone := s.invoke(context.WithoutCancel(ctx), service(classReplication), "ModifyReplicaSynchronization",
+	_, stays := s.invoke(context.WithoutCancel(ctx), service(classReplication), "ModifyReplicaSynchronization",
 		arg("Operation", operationReturn), arg("Synchronization", sync))
-	return errors.Join(err, gone)
+	if stays != nil {
+		stays = fmt.Errorf("snapshot %s could not be removed: %w", snapshot, stays)
+	}
+	return errors.Join(err, stays)
 }
 
 // disk is a volume over iSCSI. *initiator.Disk is one.
@@ -122,6 +131,7 @@ func (s *session) withDisk(ctx context.Context, volume *cim.Path, f func(disk) e
 	}
 	target, err := s.exposeAs(ctx, volume, []string{o.Name}, o.User, o.Secret)
 	if err != nil {
+		_ = s.hide(context.WithoutCancel(ctx), volume, nil) // it may have been done all the same
 		return err
 	}
 	d, err := s.login(ctx, target, o)
@@ -196,65 +206,3 @@ func orderPortals(known []string, host string) []string {
 	}
 	return list
 }
-
-// upload writes the first n bytes of a file to a disk and leaves out what is
-// zero: a new volume reads as zeros.
-func (s *session) upload(ctx context.Context, f *os.File, n int64, d disk) error {
-	buf := make([]byte, transferChunk)
-	p := s.app.newProgress()
-	defer p.end()
-	for off := int64(0); off < n; {
-		part := buf[:min(n-off, transferChunk)]
-		if _, err := f.ReadAt(part, off); err != nil {
-			return fmt.Errorf("%s at %d: %w", f.Name(), off, err)
-		}
-		for at, run := range runs(padded(part)) {
-			if err := d.WriteAt(ctx, run, off+int64(at)); err != nil {
-				return err
-			}
-		}
-		next, err := nextData(f, min(off+transferChunk, n), n, transferChunk)
-		if err != nil {
-			return err
-		}
-		off = next
-		p.show("import", percentOf(off, n))
-	}
-	// What a file no longer has looks like a hole.
-	if now, err := contentSize(f); err != nil || now != n {
-		return errors.Join(fmt.Errorf("%s changed while it was read", f.Name()), err)
-	}
-	return d.Flush(ctx)
-}
-
-// padded fills the last sector with zeros; part has room for it.
-func padded(part []byte) []byte {
-	n := len(part)
-	whole := (n + blockdev.SectorSize - 1) / blockdev.SectorSize * blockdev.SectorSize
-	part = part[:whole]
-	clear(part[n:])
-	return part
-}
-
-// download writes a disk to a file and leaves holes where it is zero.
-func (s *session) download(ctx context.Context, d disk, f *os.File) error {
-	buf := make([]byte, transferChunk)
-	p := s.app.newProgress()
-	defer p.end()
-	for off := int64(0); off < d.Size(); off += transferChunk {
-		part := buf[:min(d.Size()-off, transferChunk)]
-		if err := d.ReadAt(ctx, part, off); err != nil {
-			return err
-		}
-		for at, run := range runs(part) {
-			if _, err := f.WriteAt(run, off+int64(at)); err != nil {
-				return err
-			}
-		}
-		p.show("export", percentOf(min(off+transferChunk, d.Size()), d.Size()))
-	}
-	return errors.Join(f.Truncate(d.Size()), f.Sync())
-}
-
-// percentOf is how much done is of total, which is not 0.
-func percentOf(done, total int64) uint64 { return uint64(float64(done) / float64(total) * 100) }

@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"twinlun/blockdev"
 )
 
 // image writes a sparse file of a size with some random parts.
@@ -97,16 +102,153 @@ func TestExportRefuses(t *testing.T) {
 	w.fails(3, `"none"`, "volume", "export", "none", fresh)
 	w.fails(1, "no such file", "volume", "export", "v", filepath.Join(fresh, "x"))
 	require.NoFileExists(t, fresh)
+	w.fails(1, "no regular file", "volume", "export", "--force", "v", t.TempDir())
+	w.fails(1, "no regular file", "volume", "export", "--force", "v", os.DevNull)
+	require.Empty(t, w.records("replica", "list"), "no snapshot is left")
+}
+
+// names lists a folder.
+func names(t *testing.T, dir string) (all []string) {
+	list, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range list {
+		all = append(all, e.Name())
+	}
+	return all
+}
+
+// What is there is replaced if the user says so, and only by a whole image.
+func TestExportReplaces(t *testing.T) {
+	w := start(t)
+	w.sources("v")
+	there := file(t, "precious")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Equal(t, exitFailed, run(ctx, "volume", "export", "--force", "v", there).code)
+	kept, err := os.ReadFile(there)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(kept))
+	w.must("volume", "export", "--force", "v", there)
+	info, err := os.Stat(there)
+	require.NoError(t, err)
+	require.Equal(t, w.record("volume", "show", "v")["size"], float64(info.Size()))
+	require.Equal(t, []string{filepath.Base(there)}, names(t, filepath.Dir(there)))
+}
+
+// Another file that comes up under the name meanwhile stays.
+func TestExportIsNotRaced(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "image")
+	f, err := createImage(name, false)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(name, []byte("precious"), 0o600))
+	require.ErrorIs(t, f.keep(), os.ErrExist)
+	kept, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(kept))
+	require.Equal(t, []string{"image"}, names(t, filepath.Dir(name)))
+}
+
+// A failure is about the file that the user named.
+func TestExportNamesTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "image")
+	f, err := createImage(name, false)
+	require.NoError(t, err)
+	defer f.discard()
+	full := &os.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+	require.EqualError(t, f.named(full), "write "+name+": no space left on device")
+	require.Equal(t, io.EOF, f.named(io.EOF))
+}
+
+// The iSCSI portal need not be where WS-Man is.
+func TestTransferToAnotherAddress(t *testing.T) {
+	w := startAt(t, "127.0.0.2:0")
+	name, content := image(t, 3<<20)
+	w.must("volume", "import", name, "v")
+	back := filepath.Join(t.TempDir(), "back")
+	w.must("volume", "export", "v", back)
+	got, err := os.ReadFile(back)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(content, got))
+}
+
+// sparseDisk knows its holes, lets several reads wait for each other, and is never to be
+// read where it has none.
+type sparseDisk struct {
+	t       *testing.T
+	content []byte
+	extents []blockdev.Extent
+	mu      sync.Mutex
+	busy    int
+	most    int
+	all     chan struct{} // closed when as many as may be are there
+}
+
+func (d *sparseDisk) Size() int64                                  { return int64(len(d.content)) }
+func (d *sparseDisk) Flush(context.Context) error                  { return nil }
+func (d *sparseDisk) WriteAt(context.Context, []byte, int64) error { return errors.New("read only") }
+
+func (d *sparseDisk) Extents(_ context.Context, off, n int64, limit int) ([]blockdev.Extent, error) {
+	var out []blockdev.Extent
+	for _, e := range d.extents {
+		if e.Off >= off && len(out) < min(limit, 3) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (d *sparseDisk) ReadAt(_ context.Context, p []byte, off int64) error {
+	d.mu.Lock()
+	d.busy++
+	if d.most = max(d.most, d.busy); d.most == transferDepth && d.all != nil {
+		close(d.all)
+		d.all = nil
+	}
+	all := d.all
+	d.mu.Unlock()
+	if all != nil {
+		<-all
+	}
+	copy(p, d.content[off:])
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy--
+	for _, e := range d.extents {
+		if !e.Data && off < e.Off+e.Len && e.Off < off+int64(len(p)) {
+			return errors.New("a hole was read")
+		}
+	}
+	return nil
+}
+
+func TestDownloadLeavesHolesOut(t *testing.T) {
+	d := &sparseDisk{t: t, content: make([]byte, 40<<20), all: make(chan struct{})}
+	for i := range int64(10) {
+		off := i * 4 << 20
+		data := (i%3 + 1) * 1 << 20
+		_, _ = rand.NewChaCha8([32]byte{byte(i)}).Read(d.content[off : off+data])
+		d.extents = append(d.extents, blockdev.Extent{Off: off, Len: data, Data: true}, blockdev.Extent{Off: off + data, Len: 4<<20 - data})
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "back"))
+	require.NoError(t, err)
+	defer f.Close()
+	s := &session{app: &app{Streams: Streams{Err: &buffer{}}}}
+	require.NoError(t, s.download(t.Context(), d, f))
+	require.Equal(t, transferDepth, d.most)
+	got, err := os.ReadFile(f.Name())
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(d.content, got))
+	require.LessOrEqual(t, allocated(t, f.Name()), int64(20<<20))
 }
 
 // brokenDisk fails at the second access.
 type brokenDisk struct {
 	size int64
-	n    int
+	n    atomic.Int64
 }
 
 func (d *brokenDisk) access() error {
-	if d.n++; d.n > 1 {
+	if d.n.Add(1) > 1 {
 		return errors.New("the cable is out")
 	}
 	return nil
@@ -128,7 +270,9 @@ func TestTransferStopsAtTheFirstError(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	require.ErrorContains(t, s.upload(t.Context(), f, 8<<20, &brokenDisk{}), "the cable is out")
-	require.ErrorContains(t, s.upload(t.Context(), f, 9<<20, &brokenDisk{n: -100}), "changed while it was read")
+	steady := &brokenDisk{}
+	steady.n.Store(-100)
+	require.ErrorContains(t, s.upload(t.Context(), f, 9<<20, steady), "changed while it was read")
 	back, err := os.Create(filepath.Join(t.TempDir(), "back"))
 	require.NoError(t, err)
 	defer back.Close()
