@@ -16,9 +16,14 @@ const copyBuffer = 1 << 20
 // largeCopy is the smallest copy that is written to the disk at once, in bytes.
 const largeCopy = 512 << 10
 
-// osFile is a File of a Dir. The content methods are those of os.File.
+// osFile is a File of a Dir.
+//
+// Reads and writes are bare system calls on fd. Those of os.File count who is in the
+// file, so that it can be closed at any time; here whoever closes sees to it that
+// nobody is. That fd is no atomic is on purpose: the race detector finds who does not.
 type osFile struct {
 	*os.File
+	fd    int // -1 when it is closed
 	raw   syscall.RawConn
 	lanes lanes
 }
@@ -29,14 +34,68 @@ func newOSFile(f *os.File) (*osFile, error) {
 		f.Close()
 		return nil, err
 	}
-	out := &osFile{File: f, raw: raw}
+	out := &osFile{File: f, fd: int(f.Fd()), raw: raw}
 	out.lanes.main = func() error { return out.control("fdatasync", unix.Fdatasync) }
 	out.lanes.more = func() (*os.File, error) { return out.reopen(os.O_RDONLY) }
 	return out, nil
 }
 
 // Close closes the file.
-func (f *osFile) Close() error { return errors.Join(f.lanes.close(), f.File.Close()) }
+func (f *osFile) Close() error {
+	f.fd = -1
+	return errors.Join(f.lanes.close(), f.File.Close())
+}
+
+// ReadAt is pread.
+func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := unix.Pread(f.fd, p, off)
+	if n < len(p) {
+		n, err = f.rest(unix.Pread, p, off, n, err)
+	}
+	if err != nil {
+		return n, f.named("read", err)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt is pwrite.
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := unix.Pwrite(f.fd, p, off)
+	if n < len(p) {
+		if n, err = f.rest(unix.Pwrite, p, off, n, err); n < len(p) && err == nil {
+			err = io.ErrShortWrite
+		}
+	}
+	if err != nil {
+		return n, f.named("write", err)
+	}
+	return n, nil
+}
+
+// rest goes on after a call that moved n bytes or failed, until all of p is through or
+// nothing more comes.
+func (f *osFile) rest(call func(fd int, p []byte, off int64) (int, error), p []byte, off int64, n int, err error) (int, error) {
+	for done := 0; ; n, err = call(f.fd, p[done:], off+int64(done)) {
+		done += max(0, n)
+		if n == 0 && err == nil || err != nil && !errors.Is(err, unix.EINTR) || done == len(p) {
+			return done, err
+		}
+	}
+}
+
+// named says what failed, and where.
+func (f *osFile) named(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EBADF):
+		err = os.ErrClosed
+	}
+	return &os.PathError{Op: op, Path: f.Name(), Err: err}
+}
 
 // control runs op on the descriptor, which stays open meanwhile, again and again
 // while a signal interrupts it.
@@ -52,10 +111,7 @@ func (f *osFile) control(name string, op func(fd int) error) error {
 	if ctl != nil {
 		err = ctl
 	}
-	if err != nil {
-		return &os.PathError{Op: name, Path: f.Name(), Err: err}
-	}
-	return nil
+	return f.named(name, err)
 }
 
 // Sync is fdatasync: one for all who wait, and a few at once.

@@ -70,7 +70,8 @@ type Usage interface {
 	Space() (total, free int64, err error)
 }
 
-// File is one open sparse file. All methods may be called at the same time.
+// File is one open sparse file. All methods may be called at the same time but Close:
+// nothing may run in the file then. Afterwards everything fails.
 type File interface {
 	Content
 	Shape
