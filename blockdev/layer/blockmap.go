@@ -2,6 +2,7 @@ package layer
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -25,7 +26,11 @@ const (
 )
 
 // leaf holds the states of leafBlocks blocks.
-type leaf [leafWords]atomic.Uint64
+type leaf struct {
+	words [leafWords]atomic.Uint64
+
+	dirty, saving bool // it is in the list of that name; blockMap.mu guards them
+}
 
 // blockMap holds the state of every block of a layer. States are read without a
 // lock and without waiting. What has been marked and not yet saved is remembered
@@ -33,13 +38,13 @@ type leaf [leafWords]atomic.Uint64
 type blockMap struct {
 	leaves atomic.Pointer[[]atomic.Pointer[leaf]] // a nil leaf is all absent
 
-	mu     sync.Mutex // for growing, making leaves, and:
-	dirty  map[int]struct{}
-	saving map[int]struct{} // taken by a flush that is still running
+	mu     sync.Mutex // for growing, marking, and:
+	dirty  []int      // leaves, in no order, each once
+	saving []int      // taken by a flush that is still running
 }
 
 func newBlockMap(blocks int64) *blockMap {
-	m := &blockMap{dirty: map[int]struct{}{}}
+	m := &blockMap{}
 	m.grow(blocks)
 	return m
 }
@@ -71,19 +76,14 @@ func (m *blockMap) leaf(i int) *leaf {
 	return leaves[i].Load()
 }
 
-// needLeaf is the i-th leaf, which it makes where there is none.
-func (m *blockMap) needLeaf(i int) *leaf {
-	if l := m.leaf(i); l != nil {
-		return l
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+// needLeafLocked is the i-th leaf, which it makes where there is none.
+func (m *blockMap) needLeafLocked(i int) *leaf {
 	leaves := *m.leaves.Load()
-	if l := leaves[i].Load(); l != nil {
-		return l
+	l := leaves[i].Load()
+	if l == nil {
+		l = new(leaf)
+		leaves[i].Store(l)
 	}
-	l := new(leaf)
-	leaves[i].Store(l)
 	return l
 }
 
@@ -95,7 +95,7 @@ func (m *blockMap) run(block, limit int64) (state, int64) {
 	if l == nil {
 		return absent, m.emptyLeaves(i, block, limit)
 	}
-	word := l[in/wordBlocks].Load() >> (2 * (in % wordBlocks))
+	word := l.words[in/wordBlocks].Load() >> (2 * (in % wordBlocks))
 	st := state(word & 3)
 	n := int64(0)
 	for w, left := in/wordBlocks, wordBlocks-in%wordBlocks; ; left = wordBlocks {
@@ -104,7 +104,7 @@ func (m *blockMap) run(block, limit int64) (state, int64) {
 		if w++; same < left || w == leafWords || n >= limit {
 			return st, min(n, limit)
 		}
-		word = l[w].Load()
+		word = l.words[w].Load()
 	}
 }
 
@@ -145,11 +145,18 @@ func (m *blockMap) mark(block, n int64, st state) {
 // together: who sees a block that another has just marked may flush, and must not miss
 // it.
 func (m *blockMap) markIn(i, in, n int, st state) {
-	l := m.needLeaf(i)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l.mark(in, n, st) {
-		m.dirty[i] = struct{}{}
+	if l := m.needLeafLocked(i); l.mark(in, n, st) {
+		m.soilLocked(i, l)
+	}
+}
+
+// soilLocked remembers that a leaf must be saved.
+func (m *blockMap) soilLocked(i int, l *leaf) {
+	if !l.dirty {
+		l.dirty = true
+		m.dirty = append(m.dirty, i)
 	}
 }
 
@@ -157,7 +164,7 @@ func (m *blockMap) markIn(i, in, n int, st state) {
 func (m *blockMap) clean() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.dirty) == 0 && m.saving == nil
+	return len(m.dirty) == 0 && len(m.saving) == 0
 }
 
 // mark says whether it changed anything.
@@ -166,7 +173,7 @@ func (l *leaf) mark(in, n int, st state) (changed bool) {
 		at := in % wordBlocks
 		part := min(n, wordBlocks-at)
 		mask := ^uint64(0) >> (64 - 2*part) << (2 * at) & (everyBlock * uint64(st))
-		if l[in/wordBlocks].Or(mask)&mask != mask {
+		if l.words[in/wordBlocks].Or(mask)&mask != mask {
 			changed = true
 		}
 		in, n = in+part, n-part
@@ -179,21 +186,24 @@ func (m *blockMap) unsaved(block, n int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := int(block / leafBlocks); int64(i)*leafBlocks < block+n; i++ {
-		_, dirty := m.dirty[i]
-		_, saving := m.saving[i]
-		if dirty || saving {
+		if l := m.leaf(i); l != nil && (l.dirty || l.saving) {
 			return true
 		}
 	}
 	return false
 }
 
-// take hands out the leaves that must be saved. The caller ends with saved, and
-// does not take again before.
-func (m *blockMap) take() map[int]struct{} {
+// take hands out the leaves that must be saved, in order. The caller ends with saved,
+// and does not take again before.
+func (m *blockMap) take() []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.saving, m.dirty = m.dirty, map[int]struct{}{}
+	m.saving, m.dirty = m.dirty, nil
+	slices.Sort(m.saving)
+	for _, i := range m.saving {
+		l := m.leaf(i)
+		l.dirty, l.saving = false, true
+	}
 	return m.saving
 }
 
@@ -201,9 +211,11 @@ func (m *blockMap) take() map[int]struct{} {
 func (m *blockMap) saved(ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !ok {
-		for i := range m.saving {
-			m.dirty[i] = struct{}{}
+	for _, i := range m.saving {
+		l := m.leaf(i)
+		l.saving = false
+		if !ok {
+			m.soilLocked(i, l)
 		}
 	}
 	m.saving = nil

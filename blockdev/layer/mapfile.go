@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"maps"
-	"slices"
 
 	"twinlun/blockdev/vfs"
 )
@@ -80,8 +78,8 @@ func checkHeader(h []byte, id string) error {
 
 // encodeLeaf writes the leaf's present states into a sector.
 func encodeLeaf(sector []byte, i int, l *leaf) {
-	for w := range l {
-		binary.LittleEndian.PutUint64(sector[8*w:], l[w].Load())
+	for w := range l.words {
+		binary.LittleEndian.PutUint64(sector[8*w:], l.words[w].Load())
 	}
 	binary.LittleEndian.PutUint32(sector[8*leafWords:], uint32(i))
 	seal(sector)
@@ -96,12 +94,12 @@ func decodeLeaf(sector []byte, i int) (*leaf, error) {
 		return nil, fmt.Errorf("%w: leaf %d", errDamaged, i)
 	}
 	l := new(leaf)
-	for w := range l {
+	for w := range l.words {
 		word := binary.LittleEndian.Uint64(sector[8*w:])
 		if high := word >> 1 & everyBlock; high&^word != 0 {
 			return nil, fmt.Errorf("%w: leaf %d has a state that does not exist", errDamaged, i)
 		}
-		l[w].Store(word)
+		l.words[w].Store(word)
 	}
 	return l, nil
 }
@@ -175,10 +173,10 @@ type image struct {
 	data []byte
 }
 
-// images encodes the present states of the leaves of a set.
-func (m *blockMap) images(set map[int]struct{}) []image {
+// images encodes the present states of leaves, which come in order.
+func (m *blockMap) images(leaves []int) []image {
 	var out []image
-	for _, i := range slices.Sorted(maps.Keys(set)) {
+	for _, i := range leaves {
 		off := int64(1+i) * sectorSize
 		if n := len(out); n == 0 || out[n-1].off+int64(len(out[n-1].data)) != off {
 			out = append(out, image{off: off})
