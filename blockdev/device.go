@@ -117,7 +117,12 @@ func Zero(ctx context.Context, d Device, off, n int64) error {
 // as a KindOutOfRange error of operation op if it does not.
 func CheckRange(op string, off, n, size int64) error {
 	if off < 0 || n < 0 || off > size || n > size-off {
-		return Errorf(KindOutOfRange, op, "range %d+%d is outside of %d bytes", off, n, size)
+		return outOfRange(op, off, n, size)
 	}
 	return nil
+}
+
+// outOfRange stands alone so that CheckRange is part of its callers.
+func outOfRange(op string, off, n, size int64) error {
+	return Errorf(KindOutOfRange, op, "range %d+%d is outside of %d bytes", off, n, size)
 }

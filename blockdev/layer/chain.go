@@ -75,10 +75,9 @@ func blockRange(off, n int64) (first, count int64) {
 }
 
 // has says whether the top has the content of all of [off, off+n).
-func (c *Chain) has(off, n int64) bool {
-	if c.below == nil {
-		return true
-	}
+func (c *Chain) has(off, n int64) bool { return c.below == nil || c.topHas(off, n) }
+
+func (c *Chain) topHas(off, n int64) bool {
 	first, count := blockRange(off, n)
 	return c.top.blocks.all(first, count, data)
 }

@@ -10,84 +10,120 @@ const (
 	guardCount = 128
 )
 
-// guards keep reads from seeing a write half-way within a sector, which some
-// filesystems allow (ext4 copies into a page that is being read). Writes share a
-// guard. A read looks whether one came by meanwhile, and only then reads again,
-// alone.
-type guards [guardCount]guard
+// guards count the writes in each part of a volume, and keep them out of where
+// somebody wants none: a read that one of them came into the way of, because some
+// filesystems let it see a write half-way within a sector (ext4 copies into a page
+// that is being read), and whoever quiesces the volume. Several may shut the same
+// part. Writes enter without a lock where nobody has.
+//
+// A write that finds a guard shut leaves all that it has entered before it waits, so
+// those who shut guards wait for nothing but the writes that are under way.
+type guards struct {
+	of [guardCount]atomic.Uint64
 
-type guard struct {
-	mu           sync.RWMutex // writers share it
-	begun, ended atomic.Uint32
+	mu      sync.Mutex
+	changed sync.Cond // a guard that is shut was left, or one is open again
 }
 
-// rows gives the guards of [off, off+n) as two rows of indices, in the one order in
-// which they are locked.
-func rows(off, n int64) (rows [2][2]int) {
-	first := off / guardSize
-	count := int((off+n-1)/guardSize - first + 1)
-	if count >= guardCount {
-		return [2][2]int{{0, guardCount}}
-	}
-	start := int(first % guardCount)
-	if over := start + count - guardCount; over > 0 {
-		return [2][2]int{{0, over}, {start, guardCount}}
-	}
-	return [2][2]int{{start, start + count}}
+// What a guard counts, each in some bits of its word. The count of those that came may
+// overflow: it is only looked at whether it has changed during one read.
+const (
+	guardInside = 1       // writes that are under way, or just looking
+	guardShut   = 1 << 20 // those who want none
+	guardCame   = 1 << 40 // writes that ever entered
+
+	guardInsideBits = guardShut - guardInside
+	guardShutBits   = guardCame - guardShut
+)
+
+func (g *guards) init() { g.changed.L = &g.mu }
+
+// guardsOf gives the guards of [off, off+n): count of them from first on, the first
+// following the last.
+func guardsOf(off, n int64) (first, count uint) {
+	from, to := uint64(off)/guardSize, uint64(off+n-1)/guardSize
+	return uint(from % guardCount), uint(min(to-from+1, guardCount))
 }
+
+// everywhere is a range that all guards stand for.
+func everywhere() (off, n int64) { return 0, guardSize * guardCount }
+
+// at is the i-th guard, counted on from the last at the first again.
+func (g *guards) at(i uint) *atomic.Uint64 { return &g.of[i%guardCount] }
 
 // beginWrite is called before a range is written.
 func (g *guards) beginWrite(off, n int64) {
-	for _, row := range rows(off, n) {
-		for i := row[0]; i < row[1]; i++ {
-			g[i].mu.RLock()
-			g[i].begun.Add(1)
+	first, count := guardsOf(off, n)
+	for i := first; i < first+count; i++ {
+		if g.at(i).Add(guardCame+guardInside)&guardShutBits != 0 {
+			g.leave(first, i+1-first)
+			g.waitOpen(i)
+			i = first - 1 // begin again
 		}
 	}
 }
 
 // endWrite is called after it was.
-func (g *guards) endWrite(off, n int64) {
-	for _, row := range rows(off, n) {
-		for i := row[0]; i < row[1]; i++ {
-			g[i].ended.Add(1)
-			g[i].mu.RUnlock()
+func (g *guards) endWrite(off, n int64) { g.leave(guardsOf(off, n)) }
+
+func (g *guards) leave(first, count uint) {
+	awaited := false
+	for i := first; i < first+count; i++ {
+		awaited = g.at(i).Add(^uint64(guardInside-1))&guardShutBits != 0 || awaited
+	}
+	if awaited {
+		g.ring()
+	}
+}
+
+// ring wakes all who wait for a guard.
+func (g *guards) ring() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.changed.Broadcast()
+}
+
+// waitOpen returns when nobody has shut the i-th guard.
+func (g *guards) waitOpen(i uint) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.at(i).Load()&guardShutBits != 0 {
+		g.changed.Wait()
+	}
+}
+
+// shut returns when no write is in a range, and lets none in until open.
+func (g *guards) shut(off, n int64) {
+	first, count := guardsOf(off, n)
+	for i := first; i < first+count; i++ {
+		g.at(i).Add(guardShut)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := first; i < first+count; i++ {
+		for g.at(i).Load()&guardInsideBits != 0 {
+			g.changed.Wait()
 		}
 	}
 }
 
-// writes counts the writes that have begun in a range; quiet says that all have
-// ended.
-func (g *guards) writes(off, n int64) (sum uint32, quiet bool) {
+// open ends shut.
+func (g *guards) open(off, n int64) {
+	first, count := guardsOf(off, n)
+	for i := first; i < first+count; i++ {
+		g.at(i).Add(^uint64(guardShut - 1))
+	}
+	g.ring()
+}
+
+// came counts the writes that have entered a range; quiet says that none is in it.
+func (g *guards) came(off, n int64) (sum uint64, quiet bool) {
+	first, count := guardsOf(off, n)
 	quiet = true
-	for _, row := range rows(off, n) {
-		for i := row[0]; i < row[1]; i++ {
-			ended := g[i].ended.Load()
-			begun := g[i].begun.Load()
-			sum += begun
-			quiet = quiet && ended == begun
-		}
+	for i := first; i < first+count; i++ {
+		now := g.at(i).Load()
+		sum += now / guardCame
+		quiet = quiet && now&guardInsideBits == 0
 	}
 	return sum, quiet
-}
-
-// read runs fn such that no write of the range runs with it.
-func (g *guards) read(off, n int64, fn func() error) error {
-	if before, quiet := g.writes(off, n); quiet {
-		err := fn()
-		if after, _ := g.writes(off, n); err != nil || after == before {
-			return err
-		}
-	}
-	g.lock(off, n, (*sync.RWMutex).Lock)
-	defer g.lock(off, n, (*sync.RWMutex).Unlock)
-	return fn()
-}
-
-func (g *guards) lock(off, n int64, op func(*sync.RWMutex)) {
-	for _, row := range rows(off, n) {
-		for i := row[0]; i < row[1]; i++ {
-			op(&g[i].mu)
-		}
-	}
 }

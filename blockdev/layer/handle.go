@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"twinlun/blockdev"
 )
@@ -18,7 +19,7 @@ var (
 type Handle struct {
 	vol  *Volume
 	raw  bool
-	use  pins
+	now  atomic.Pointer[hookSet] // a closed handle keeps its last, which nobody enters
 	shut func() error
 }
 
@@ -27,7 +28,7 @@ type Handle struct {
 // Close.
 func (v *Volume) NewHandle(raw bool, closed func() error) *Handle {
 	h := &Handle{vol: v, raw: raw}
-	h.use.init()
+	v.hooks.open(h)
 	h.shut = closeOnce(h, closed)
 	return h
 }
@@ -37,27 +38,33 @@ func closeOnce(h *Handle, closed func() error) func() error {
 	var once sync.Once
 	return func() (err error) {
 		once.Do(func() {
-			<-h.use.retire()
+			h.vol.hooks.close(h)
 			err = closed()
 		})
 		return err
 	}
 }
 
-// enter begins an operation.
-func (h *Handle) enter(op string) error {
-	if !h.use.enter() {
-		return blockdev.Wrap(blockdev.KindClosed, op, errHandleClosed)
+// enter begins an operation, which ends when the set is left.
+func (h *Handle) enter(op string) (*hookSet, error) {
+	for {
+		s := h.now.Load()
+		if s.use.enter() {
+			return s, nil
+		}
+		if s == h.now.Load() { // nothing replaced it
+			return nil, blockdev.Wrap(blockdev.KindClosed, op, errHandleClosed)
+		}
 	}
-	return nil
 }
 
 // ReadAt fills p from off.
 func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) error {
-	if err := h.enter("read"); err != nil {
+	in, err := h.enter("read")
+	if err != nil {
 		return err
 	}
-	defer h.use.leave()
+	defer in.use.leave()
 	if err := blockdev.CheckRange("read", off, int64(len(p)), h.vol.size.Load()); err != nil || len(p) == 0 {
 		return err
 	}
@@ -86,38 +93,35 @@ func (h *Handle) Flush(ctx context.Context) error {
 
 // change checks c and takes it through the hooks.
 func (h *Handle) change(ctx context.Context, op string, c blockdev.Change) error {
-	if err := h.enter(op); err != nil {
+	in, err := h.enter(op)
+	if err != nil {
 		return err
 	}
-	defer h.use.leave()
+	defer in.use.leave()
 	if err := blockdev.CheckRange(op, c.Off, c.Len, h.vol.size.Load()); err != nil {
 		return err
 	}
 	if c.Len == 0 && c.Op != blockdev.OpFlush {
 		return nil
 	}
-	if h.raw {
-		return kinded(op, h.vol.do(ctx, c))
+	if len(in.hooks) == 0 {
+		return kinded(op, h.vol.do(ctx, &c))
 	}
-	return h.hooked(ctx, op, c)
+	return h.hooked(ctx, op, c, in)
 }
 
 // hooked takes c through the hooks.
-func (h *Handle) hooked(ctx context.Context, op string, c blockdev.Change) error {
-	hooks := h.vol.hooks.enter()
-	defer hooks.use.leave()
-	if len(hooks.hooks) == 0 {
-		return kinded(op, h.vol.do(ctx, c))
-	}
-	return hooks.apply(ctx, 0, c, func() error { return kinded(op, h.vol.do(ctx, c)) })
+func (h *Handle) hooked(ctx context.Context, op string, c blockdev.Change, in *hookSet) error {
+	return in.apply(ctx, 0, c, func() error { return kinded(op, h.vol.do(ctx, &c)) })
 }
 
 // Extents lists what [off, off+n) holds.
 func (h *Handle) Extents(ctx context.Context, off, n int64, limit int) ([]blockdev.Extent, error) {
-	if err := h.enter("extents"); err != nil {
+	in, err := h.enter("extents")
+	if err != nil {
 		return nil, err
 	}
-	defer h.use.leave()
+	defer in.use.leave()
 	if err := blockdev.CheckRange("extents", off, n, h.vol.size.Load()); err != nil {
 		return nil, err
 	}
@@ -139,6 +143,10 @@ func kinded(op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	return withKind(op, err)
+}
+
+func withKind(op string, err error) error {
 	if _, ok := errors.AsType[*blockdev.Error](err); ok {
 		return err
 	}

@@ -3,23 +3,23 @@ package layer
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"twinlun/blockdev"
 )
 
-// hookSet is the hooks that a change passes, outermost first. A change keeps the
-// set that it began with.
+// hookSet is the hooks that the changes of a handle pass, outermost first. Who is in
+// the handle is in its set, and a change keeps the set that it began with.
 type hookSet struct {
 	hooks []*attached
+	of    *Handle
 	use   pins
 }
 
 // attached gives a hook an identity: the same Hook may be attached twice.
 type attached struct{ hook blockdev.Hook }
 
-func newHookSet(hooks []*attached) *hookSet {
-	s := &hookSet{hooks: hooks}
+func newHookSet(of *Handle, hooks []*attached) *hookSet {
+	s := &hookSet{hooks: hooks, of: of}
 	s.use.init()
 	return s
 }
@@ -35,18 +35,19 @@ func (s *hookSet) contains(a *attached) bool {
 
 // Hooks are what changes of a volume pass. They outlast its being open: changes pass
 // them whenever it is. All methods may be called at the same time.
+//
+// Each handle has a set of its own, so that nobody waits for what is under way in the
+// handle of another, and one count says who is in the set and in the handle.
 type Hooks struct {
-	now atomic.Pointer[hookSet]
-
-	mu       sync.Mutex
+	mu       sync.Mutex // guards all below
+	hooks    []*attached
+	handles  map[*Handle]struct{}
 	draining map[*hookSet]struct{} // replaced, but changes are still in them
 }
 
 // NewHooks are none.
 func NewHooks() *Hooks {
-	p := &Hooks{draining: map[*hookSet]struct{}{}}
-	p.now.Store(newHookSet(nil))
-	return p
+	return &Hooks{handles: map[*Handle]struct{}{}, draining: map[*hookSet]struct{}{}}
 }
 
 // Attach puts h in the path of changes through handles with hooks, before those
@@ -61,13 +62,25 @@ func (p *Hooks) Attach(ctx context.Context, h blockdev.Hook) (detach func(), err
 	return sync.OnceFunc(func() { p.detach(a) }), nil
 }
 
-// enter gives the present set, which stays until the caller leaves it.
-func (p *Hooks) enter() *hookSet {
-	s := p.now.Load()
-	for !s.use.enter() {
-		s = p.now.Load()
+// open gives a new handle its first set. Raw handles pass no hook.
+func (p *Hooks) open(h *Handle) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.raw {
+		h.now.Store(newHookSet(h, nil))
+		return
 	}
-	return s
+	h.now.Store(newHookSet(h, p.hooks))
+	p.handles[h] = struct{}{}
+}
+
+// close lets nobody into the handle any more, and waits until all have left.
+func (p *Hooks) close(h *Handle) {
+	p.mu.Lock()
+	delete(p.handles, h)
+	p.endLocked(h.now.Load())
+	p.mu.Unlock()
+	_ = p.drain(context.Background(), func(s *hookSet) bool { return s.of == h }) // ends with nil only
 }
 
 // apply takes c through the hooks from the i-th on and lastly to do.
@@ -109,14 +122,20 @@ func (p *Hooks) remove(a *attached) {
 	})
 }
 
-// replace makes a new set of the present one.
+// replace makes new sets of hooks.
 func (p *Hooks) replace(change func([]*attached) []*attached) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := p.now.Load()
-	p.now.Store(newHookSet(change(old.hooks)))
-	p.draining[old] = struct{}{}
-	old.use.retire()
+	p.hooks = change(p.hooks)
+	for h := range p.handles {
+		p.endLocked(h.now.Swap(newHookSet(h, p.hooks)))
+	}
+}
+
+// endLocked lets nobody into a set any more.
+func (p *Hooks) endLocked(s *hookSet) {
+	p.draining[s] = struct{}{}
+	s.use.retire()
 }
 
 // drain waits for the replaced sets that match.

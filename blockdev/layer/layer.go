@@ -301,9 +301,11 @@ func (l *Layer) readAt(p []byte, off int64) error {
 // readRaw is readAt without a comparison.
 func (l *Layer) readRaw(p []byte, off int64) error {
 	n := min(int64(len(p)), max(0, l.Size()-off))
-	clear(p[n:])
-	if n == 0 {
-		return nil
+	if n < int64(len(p)) {
+		clear(p[n:])
+		if n == 0 {
+			return nil
+		}
 	}
 	_, err := l.data.ReadAt(p[:n], off)
 	return ioError("read", err)
@@ -316,6 +318,13 @@ func full(err error) bool {
 
 // ioError classifies an error of the filesystem. nil stays nil.
 func ioError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return classified(op, err)
+}
+
+func classified(op string, err error) error {
 	if full(err) {
 		return blockdev.Wrap(blockdev.KindNoSpace, op, err)
 	}

@@ -1,10 +1,14 @@
 package layer
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // pins counts who is inside something that can be retired.
 type pins struct {
-	n    atomic.Int64 // pinsOpen until retired, and 1 for each inside
+	n    atomic.Int64 // pinsOpen until retired, and 1 for each inside, or just looking
+	end  sync.Once
 	gone chan struct{}
 }
 
@@ -16,29 +20,28 @@ func (p *pins) init() {
 }
 
 // enter says whether the caller is inside now; then it must leave.
-func (p *pins) enter() bool {
-	for {
-		n := p.n.Load()
-		if n < pinsOpen {
-			return false
-		}
-		if p.n.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
+func (p *pins) enter() bool { return p.n.Add(1) > pinsOpen || p.refused() }
+
+// refused takes back an enter that came too late.
+func (p *pins) refused() bool {
+	p.leave()
+	return false
 }
 
 func (p *pins) leave() {
 	if p.n.Add(-1) == 0 {
-		close(p.gone)
+		p.empty()
 	}
 }
+
+// empty may be called again for those who came too late.
+func (p *pins) empty() { p.end.Do(func() { close(p.gone) }) }
 
 // retire is called once. It lets nobody in from now on, and tells when all have
 // left.
 func (p *pins) retire() <-chan struct{} {
 	if p.n.Add(-pinsOpen) == 0 {
-		close(p.gone)
+		p.empty()
 	}
 	return p.gone
 }

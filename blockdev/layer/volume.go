@@ -21,8 +21,8 @@ const (
 // exchanged for another.
 type Volume struct {
 	hooks  *Hooks
-	guards guards
-	gate   sync.RWMutex // writers share it; held alone, nothing is written
+	guards guards     // all of them shut, nothing is written
+	quiet  sync.Mutex // of who quiesces
 	chain  atomic.Pointer[Chain]
 	size   atomic.Int64
 	// revision counts the replacements of the content; see Replace.
@@ -34,6 +34,7 @@ type Volume struct {
 // NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
 func NewVolume(chain *Chain, size int64) *Volume {
 	v := &Volume{hooks: NewHooks()}
+	v.guards.init()
 	v.chain.Store(chain)
 	v.size.Store(size)
 	return v
@@ -61,10 +62,16 @@ func allZero(p []byte) bool {
 // Writes, zeroing and durable writes wait; reads and flushes go on. Hooks are
 // outside: a change can be in a hook all the time. Whoever quiesces several volumes
 // must do it in one order always.
-func (v *Volume) Quiesce() { v.gate.Lock() }
+func (v *Volume) Quiesce() {
+	v.quiet.Lock()
+	v.guards.shut(everywhere())
+}
 
 // Resume ends Quiesce.
-func (v *Volume) Resume() { v.gate.Unlock() }
+func (v *Volume) Resume() {
+	v.guards.open(everywhere())
+	v.quiet.Unlock()
+}
 
 // Chain is the present chain. It stays as long as the caller keeps others from
 // exchanging it.
@@ -93,9 +100,13 @@ func (v *Volume) Close() {
 // usable says whether the volume and ctx allow one more operation.
 func (v *Volume) usable(ctx context.Context, op string) error {
 	if v.closed.Load() {
-		return blockdev.Wrap(blockdev.KindClosed, op, errPoolClosed)
+		return closedError(op)
 	}
 	return ctx.Err()
+}
+
+func closedError(op string) error {
+	return blockdev.Wrap(blockdev.KindClosed, op, errPoolClosed)
 }
 
 // reading runs fn on the present chain, which lasts until fn returns.
@@ -115,7 +126,7 @@ func (v *Volume) enter() (*Chain, error) {
 			return c, nil
 		}
 		if v.closed.Load() { // nothing replaced the chain
-			return nil, blockdev.Wrap(blockdev.KindClosed, "use volume", errPoolClosed)
+			return nil, closedError("use volume")
 		}
 	}
 }
@@ -123,18 +134,16 @@ func (v *Volume) enter() (*Chain, error) {
 // writing runs fn, which changes [off, off+n), on the present chain, which is not
 // exchanged until fn returns.
 func (v *Volume) writing(ctx context.Context, op string, off, n int64, fn func(*Chain) error) error {
-	v.gate.RLock()
-	defer v.gate.RUnlock()
+	v.guards.beginWrite(off, n)
+	defer v.guards.endWrite(off, n)
 	if err := v.usable(ctx, op); err != nil {
 		return err
 	}
-	v.guards.beginWrite(off, n)
-	defer v.guards.endWrite(off, n)
 	return fn(v.chain.Load())
 }
 
 // do makes a change below the hooks.
-func (v *Volume) do(ctx context.Context, c blockdev.Change) error {
+func (v *Volume) do(ctx context.Context, c *blockdev.Change) error {
 	switch c.Op {
 	case blockdev.OpWrite:
 		if v.zeros && c.Off%blockSize == 0 && c.Len%blockSize == 0 && allZero(c.Data) {
@@ -147,21 +156,15 @@ func (v *Volume) do(ctx context.Context, c blockdev.Change) error {
 	return v.Flush(ctx)
 }
 
-func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
+func (v *Volume) write(ctx context.Context, c *blockdev.Change) error {
 	durable := true
 	for p, off := c.Data, c.Off; len(p) > 0; {
 		part := p[:min(len(p), writePiece)]
-		err := v.writing(ctx, "write", off, int64(len(part)), func(ch *Chain) error {
-			if !c.FUA {
-				return ch.writeAt(part, off)
-			}
-			done, err := ch.writeFUA(part, off)
-			durable = durable && done
-			return err
-		})
+		done, err := v.writePart(ctx, part, off, c.FUA)
 		if err != nil {
 			return err
 		}
+		durable = durable && done
 		p, off = p[len(part):], off+int64(len(part))
 	}
 	if durable {
@@ -170,7 +173,20 @@ func (v *Volume) write(ctx context.Context, c blockdev.Change) error {
 	return v.Flush(ctx) // nobody who quiesces waits for it
 }
 
-func (v *Volume) zero(ctx context.Context, c blockdev.Change) error {
+// writePart writes p, and says whether no flush is needed any more.
+func (v *Volume) writePart(ctx context.Context, p []byte, off int64, fua bool) (done bool, err error) {
+	v.guards.beginWrite(off, int64(len(p)))
+	defer v.guards.endWrite(off, int64(len(p)))
+	if err := v.usable(ctx, "write"); err != nil {
+		return false, err
+	}
+	if fua {
+		return v.chain.Load().writeFUA(p, off)
+	}
+	return true, v.chain.Load().writeAt(p, off)
+}
+
+func (v *Volume) zero(ctx context.Context, c *blockdev.Change) error {
 	for off, n := c.Off, c.Len; n > 0; {
 		part := min(n, zeroPiece)
 		err := v.writing(ctx, "zero", off, part, func(ch *Chain) error { return ch.zeroAt(off, part) })
@@ -207,9 +223,21 @@ func (v *Volume) read(ctx context.Context, p []byte, off int64) error {
 	if err := v.usable(ctx, "read"); err != nil {
 		return err
 	}
-	return v.reading(func(c *Chain) error {
-		return v.guards.read(off, int64(len(p)), func() error { return c.readAt(p, off) })
-	})
+	c, err := v.enter()
+	if err != nil {
+		return err
+	}
+	defer c.use.leave()
+	n := int64(len(p))
+	if before, quiet := v.guards.came(off, n); quiet {
+		err := c.readAt(p, off)
+		if after, _ := v.guards.came(off, n); err != nil || after == before {
+			return err
+		}
+	}
+	v.guards.shut(off, n)
+	defer v.guards.open(off, n)
+	return c.readAt(p, off)
 }
 
 // extents lists what a range holds.
