@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+
+	"twinlun/blockdev"
 )
 
 // sinking is what a chain has whose top goes down into the layer below while the
@@ -14,12 +16,22 @@ import (
 // Until the top is taken away it hides what it has: nothing that is written below
 // in blocks of the top can be seen before, also after a power cut.
 type sinking struct {
-	inner  *Chain // the layer below as the top it will be
-	broken atomic.Bool
+	inner   *Chain // the layer below as the top it will be
+	broken  atomic.Bool
+	lifting atomic.Bool // a change that does not reach the layer below fails
+}
+
+// matters is err where a change must reach the layer below, otherwise nil. It comes
+// after broken is set, so that Lift either finds that or makes err matter.
+func (s *sinking) matters(err error) error {
+	if s.lifting.Load() {
+		return err
+	}
+	return nil
 }
 
 // errBroken ends a Sink some of whose copies could not be kept up to date.
-var errBroken = errors.New("a write did not reach the layer below")
+var errBroken = blockdev.Wrap(blockdev.KindIO, "merge layers", errors.New("a write did not reach the layer below"))
 
 // NewSinking puts top over into over below, as a chain whose Sink can be called
 // while it is in use. Nothing but top may stand on into, which must be as long as
@@ -86,6 +98,17 @@ func (c *Chain) Sunk() error {
 	return nil
 }
 
+// Lift says that the layer below is to be the top, with everything that is written
+// from now on: a change of which that cannot be said fails. The error is that of Sunk.
+// It comes after a Sink that returned nil.
+func (c *Chain) Lift() error {
+	c.sink.lifting.Store(true)
+	return c.Sunk()
+}
+
+// Stay takes Lift back.
+func (c *Chain) Stay() { c.sink.lifting.Store(false) }
+
 // split calls fn for the runs of blocks in one state of the top.
 func (c *Chain) split(off, n int64, fn func(off, n int64, st state) error) error {
 	for end := off + n; off < end; {
@@ -128,8 +151,8 @@ func (c *Chain) sinkingZero(off, n int64) error {
 }
 
 // both makes one change of blocks that the top has, which are in state st, there and
-// below, with nobody else changing or copying them. The top's is what counts: if the
-// other fails, only the copy has to begin again.
+// below, with nobody else changing or copying them. Before Lift the top's is what counts:
+// if the other fails, only the copy has to begin again.
 func (c *Chain) both(off, n int64, st state, change func(*Layer) error) error {
 	inner := c.sink.inner
 	set := stripesOf(off, n)
@@ -144,12 +167,12 @@ func (c *Chain) both(off, n int64, st state, change func(*Layer) error) error {
 		c.sink.broken.Store(true) // the top has some of it, perhaps
 		return err
 	}
-	if c.Sunk() != nil {
-		return nil // the copy below is of no use, and must not be marked
+	if err := c.Sunk(); err != nil { // the copy below is of no use, and must not be marked
+		return c.sink.matters(err)
 	}
 	if err := change(inner.top); err != nil {
 		c.sink.broken.Store(true)
-		return nil
+		return c.sink.matters(err)
 	}
 	if first, count := blockRange(off, n); st == zero && inner.below != nil {
 		inner.top.blocks.mark(first, count, data) // a copy may have to mark it zero yet

@@ -89,6 +89,10 @@ func (v *Volume) Replace() { v.revision.Add(1) }
 // Grow shows a new, larger size. The top must have it already.
 func (v *Volume) Grow(size int64) { v.size.Store(max(size, v.size.Load())) }
 
+// Shut makes all handles fail with KindClosed. No write is under way: there are no
+// handles.
+func (v *Volume) Shut() { v.closed.Store(true) }
+
 // Close makes all handles fail with KindClosed and waits for the writes that are
 // under way below the hooks.
 func (v *Volume) Close() {
@@ -122,10 +126,11 @@ func (v *Volume) reading(fn func(*Chain) error) error {
 // enter gives the present chain, which stays until the caller leaves it.
 func (v *Volume) enter() (*Chain, error) {
 	for {
-		if c := v.chain.Load(); c.use.enter() {
+		c := v.chain.Load()
+		if c.use.enter() {
 			return c, nil
 		}
-		if v.closed.Load() { // nothing replaced the chain
+		if v.closed.Load() && v.chain.Load() == c { // nothing replaced the chain
 			return nil, closedError("use volume")
 		}
 	}
@@ -208,6 +213,9 @@ func (v *Volume) Flush(ctx context.Context) error {
 	}
 	return v.reading((*Chain).Flush)
 }
+
+// Drain is Flush after Close.
+func (v *Volume) Drain() error { return v.reading((*Chain).Flush) }
 
 // Settle makes durable what had been written when the top was put over it, without
 // what came since.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"slices"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -59,10 +60,34 @@ func (p *LayerPool) Changed(ctx context.Context, from, to VolumeID, off, n int64
 
 // holdApart opens the layers that one of the volumes stands on and the other does not.
 func (p *LayerPool) holdApart(ctx context.Context, from, to VolumeID, off, n int64) ([]*node, error) {
-	if err := p.lockStructure(ctx, opChanged); err != nil {
+	for {
+		apart, err := p.findApart(ctx, from, to, off, n)
+		if err != nil {
+			return nil, err
+		}
+		if err = p.openLayers(apart); err == nil {
+			return apart, nil
+		}
+		p.drop(apart)
+		if !p.anyGone(apart) {
+			return nil, blockdev.Wrap(blockdev.KindOf(err), opChanged, err)
+		}
+	}
+}
+
+// anyGone says whether a merge has taken one of the layers away.
+func (p *LayerPool) anyGone(nodes []*node) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(nodes, func(n *node) bool { return n.gone })
+}
+
+// findApart holds them, open or not.
+func (p *LayerPool) findApart(ctx context.Context, from, to VolumeID, off, n int64) ([]*node, error) {
+	if err := p.lockTree(ctx, opChanged); err != nil {
 		return nil, err
 	}
-	defer p.structure.Unlock()
+	defer p.mu.Unlock()
 	a, b := p.tree.volumes[from], p.tree.volumes[to]
 	switch {
 	case a == nil:
@@ -77,8 +102,8 @@ func (p *LayerPool) holdApart(ctx context.Context, from, to VolumeID, off, n int
 	if !one {
 		return nil, blockdev.Errorf(blockdev.KindInvalid, opChanged, "volumes %q and %q have no content in common that the pool knows of", a.rec.Name, b.rec.Name)
 	}
-	if err := p.hold(apart); err != nil {
-		return nil, blockdev.Wrap(blockdev.KindOf(err), opChanged, err)
+	for _, n := range apart {
+		n.users++
 	}
 	return apart, nil
 }

@@ -29,16 +29,16 @@ func TestDoubtIsSettled(t *testing.T) {
 			d := pooltest.Open(t, p, a.ID)
 			pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
 			commits := 0
-			meta.Commit = func() (bool, error) {
+			meta.SetCommit(func() (bool, error) {
 				if commits++; commits < nth {
 					return true, nil
 				}
 				return commits == nth, syscall.EIO
-			}
+			})
 			_, err := p.Snapshot(ctx, []pool.Copy{{Source: a.ID, Target: pool.Spec{Name: "b"}}})
 			require.ErrorIs(t, err, syscall.EIO)
 			require.NoError(t, d.Flush(ctx))
-			meta.Commit = nil
+			meta.SetCommit(nil)
 			want := 1
 			if later {
 				pooltest.Create(t, p, "c", 1<<20)
@@ -71,17 +71,17 @@ func TestFailureKeepsDoubt(t *testing.T) {
 	require.NoError(t, err)
 	a := pooltest.Create(t, p, "a", 1<<20)
 	commits := 0
-	meta.Commit = func() (bool, error) {
+	meta.SetCommit(func() (bool, error) {
 		commits++
 		return commits == 1, syscall.EIO
-	}
+	})
 	_, err = p.Snapshot(ctx, []pool.Copy{{Source: a.ID, Target: pool.Spec{Name: "b"}}})
 	require.ErrorIs(t, err, syscall.EIO)
-	meta.Commit = func() (bool, error) { return false, syscall.ENOSPC }
+	meta.SetCommit(func() (bool, error) { return false, syscall.ENOSPC })
 	_, err = p.Create(ctx, pool.Spec{Name: "c", Size: 1 << 20})
 	require.ErrorIs(t, err, syscall.ENOSPC)
 	require.NoError(t, p.Close())
-	meta.Commit = nil
+	meta.SetCommit(nil)
 	p, err = pool.Open(ctx, pool.Config{FS: m, Name: "w", Meta: meta})
 	require.NoError(t, err)
 	pooltest.Open(t, p, a.ID)
@@ -96,14 +96,14 @@ func TestDoubtAboutDelete(t *testing.T) {
 	require.NoError(t, err)
 	a := pooltest.Create(t, p, "a", 1<<20)
 	commits := 0
-	meta.Commit = func() (bool, error) {
+	meta.SetCommit(func() (bool, error) {
 		commits++
 		return commits == 1, syscall.EIO
-	}
+	})
 	require.ErrorIs(t, p.Delete(ctx, a.ID), syscall.EIO)
 	_, err = p.Open(ctx, a.ID)
 	require.ErrorIs(t, err, syscall.EIO)
-	meta.Commit = nil
+	meta.SetCommit(nil)
 	d := pooltest.Open(t, p, a.ID)
 	pooltest.Write(t, d, pooltest.Fill(1, 9000), 0)
 	require.NoError(t, d.Flush(ctx))

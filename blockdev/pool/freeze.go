@@ -2,9 +2,8 @@ package pool
 
 import (
 	"context"
-	"slices"
-	"strings"
 
+	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
 )
 
@@ -19,93 +18,90 @@ import (
 //     layer.Chain.Freeze), and nothing has to be stored for it: the store has known
 //     the new top since 1.
 //  3. The old tops, which nobody writes to any more, are made durable.
-//  4. A transaction makes the targets over the old tops.
+//  4. A transaction makes the targets over the old tops. Targets that were there
+//     before, and are in use, get their new content after it, as in 2.
 //
 // If 1 fails nothing has changed. If 3 or 4 fail there is no snapshot, every source
 // goes on with its new top, and the old one merges with it. A sync that fails in 3
 // is final for its source, as it is in any flush.
 
-// freeze takes the snapshot that prepare planned.
+// freeze takes the snapshot that was prepared.
 func (s *snapshot) freeze(ctx context.Context) error {
-	if err := s.pool.commit(ctx, s.turn, s.fresh.ids()...); err != nil {
-		s.fresh.close()
+	thaw, err := s.turn(ctx)
+	if err != nil {
 		return err
 	}
-	s.turnOver()
+	defer thaw()
+	var all []inUse
+	for _, src := range s.sources {
+		all = append(all, src.inUse)
+	}
+	if !s.pool.turnOver(all, func(u inUse) { u.live.Chain().Freeze() }) {
+		return blockdev.Wrap(blockdev.KindClosed, opSnapshot, errClosed)
+	}
 	ctx = context.WithoutCancel(ctx) // the rest does not take long
 	if err := s.flush(ctx, (*layer.Volume).Settle); err != nil {
-		s.discard()
 		return err
 	}
 	return s.makeTargets(ctx)
 }
 
-// turnOver is the instant.
-func (s *snapshot) turnOver() {
-	var all []*volume
+// turn stores that the sources have new tops. What their present ones become is not
+// touched by anybody until thaw.
+func (s *snapshot) turn(ctx context.Context) (thaw func(), err error) {
+	p := s.pool
+	if err := p.lockStructure(ctx, opSnapshot); err != nil {
+		return nil, err
+	}
+	defer p.structure.Unlock()
+	pl, err := s.planTurn()
+	if err != nil {
+		return nil, err
+	}
+	var nodes []*node
 	for _, src := range s.sources {
-		all = append(all, src.vol)
+		nodes = append(nodes, src.frozen)
 	}
-	defer quiesce(all)()
-	for _, v := range all {
-		v.live.Chain().Freeze()
-		s.pool.adopt(v, s.fresh)
-		s.pool.restack(v)
+	thaw = p.pin(nodes)
+	if err := p.commit(ctx, pl, s.fresh); err != nil {
+		thaw()
+		return nil, err
 	}
+	return thaw, nil
 }
 
-// makeTargets stores the targets. Those that are in use take no writes until their
-// new content is theirs in the store and in memory.
+// makeTargets stores the targets. Those that are in use are then put on their new
+// content.
 func (s *snapshot) makeTargets(ctx context.Context) error {
-	var used []*volume
-	for _, r := range s.targets {
-		if v := s.pool.tree.volumes[r.ID]; v != nil && v.live != nil {
-			used = append(used, v)
-		}
-	}
-	defer quiesce(used)()
-	defer s.fresh.close()
-	if err := s.pool.commit(ctx, s.plan, s.fresh.ids()...); err != nil {
+	defer s.pool.delayMerges()() // those in use stand on what may be gone, until then
+	if err := s.storeTargets(ctx); err != nil {
 		return err
 	}
-	for _, v := range used {
-		v.live.Replace()
-		s.pool.adopt(v, s.fresh)
-		s.pool.restack(v)
-	}
+	s.pool.turnOver(s.used(), func(u inUse) { u.live.Replace() })
 	return nil
 }
 
-// quiesce stops the writes to volumes that are in use, in the order of their ids,
-// until resume.
-func quiesce(all []*volume) (resume func()) {
-	slices.SortFunc(all, func(a, b *volume) int { return strings.Compare(string(a.rec.ID), string(b.rec.ID)) })
-	for _, v := range all {
-		v.live.Quiesce()
+func (s *snapshot) storeTargets(ctx context.Context) error {
+	p := s.pool
+	if err := p.lockStructure(ctx, opSnapshot); err != nil {
+		return err
 	}
-	return func() {
-		for _, v := range all {
-			v.live.Resume()
+	defer p.structure.Unlock()
+	pl, err := s.planTargets()
+	if err != nil {
+		return err
+	}
+	return p.commit(ctx, pl, s.fresh)
+}
+
+// used lists the targets that are in use.
+func (s *snapshot) used() (out []inUse) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	for _, r := range s.targets {
+		if v := s.pool.tree.volumes[r.ID]; v != nil && v.live != nil {
+			out = append(out, inUse{v, v.live})
 		}
 	}
-}
-
-// adopt hands a volume's new top, which is open already, over to the tree.
-func (p *LayerPool) adopt(v *volume, fresh *freshLayers) {
-	n := p.tree.nodes[v.rec.Top]
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n.live = fresh.take(n.rec.ID)
-}
-
-// restack puts a quiesced volume on the chain that the tree has for it now, and
-// ends the Hydrate of what it stood on if its content was replaced.
-func (p *LayerPool) restack(v *volume) {
-	nodes := p.tree.chain(v)
-	p.mu.Lock()
-	if v.filling != nil && v.filling.node.gone {
-		v.filling.cancel()
-	}
-	p.mu.Unlock()
-	p.exchange(v, nodes)
+	return out
 }

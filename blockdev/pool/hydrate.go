@@ -35,10 +35,11 @@ func (p *LayerPool) Hydrate(ctx context.Context, id VolumeID, rate int64, progre
 // hydrate goes through the volume once; again says that its content was replaced
 // meanwhile, or that another Hydrate was running.
 func (p *LayerPool) hydrate(ctx context.Context, id VolumeID, rate int64, progress Progress) (again bool, err error) {
-	v, live, err := p.acquire(ctx, opHydrate, id, 0)
+	u, err := p.acquire(ctx, opHydrate, id, 0)
 	if err != nil {
 		return false, err
 	}
+	v := u.vol
 	defer p.release(v, 0)
 	fillCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -47,7 +48,7 @@ func (p *LayerPool) hydrate(ctx context.Context, id VolumeID, rate int64, progre
 		return false, err
 	}
 	if f.node == nil {
-		tell(progress, live.Chain().Top().Size())
+		tell(progress, u.live.Chain().Top().Size())
 		return false, p.forgetBase(ctx, v)
 	}
 	if f.cancel == nil {
@@ -145,28 +146,39 @@ func (f *filling) layers() (*layer.Layer, *layer.View) {
 
 // cut makes the layer that was filled stand on nothing.
 func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error) {
-	if err := p.lockStructure(ctx, opHydrate); err != nil {
-		return false, err
-	}
-	defer p.structure.Unlock()
-	if f.node.gone {
+	defer p.delayMerges()() // of what lies below, until nobody stands on it
+	volumes, err := p.storeCut(ctx, f)
+	if errors.Is(err, errGone) {
 		return true, nil
 	}
-	pl := newPlan(&p.tree)
-	parent := f.node.rec.Parent
-	pl.moveLayer(f.node.rec.ID, "")
-	for _, v := range p.tree.above(f.node) {
-		pl.cutBase(v.rec)
-	}
-	pl.collect(parent)
-	if err := p.commit(ctx, pl); err != nil {
+	if err != nil {
 		return false, err
 	}
 	for _, n := range f.held[1:] {
 		f.node.damage.inherit(&n.damage)
 	}
-	p.rechain(p.tree.above(f.node))
+	p.rechain(volumes)
 	return false, nil
+}
+
+// storeCut changes the tree, and gives the volumes that stand on the layer.
+func (p *LayerPool) storeCut(ctx context.Context, f *filling) ([]*volume, error) {
+	if err := p.lockStructure(ctx, opHydrate); err != nil {
+		return nil, err
+	}
+	defer p.structure.Unlock()
+	if f.node.gone {
+		return nil, errGone
+	}
+	pl := newPlan(&p.tree)
+	parent := f.node.rec.Parent
+	pl.moveLayer(f.node.rec.ID, "")
+	volumes := p.tree.above(f.node)
+	for _, v := range volumes {
+		pl.cutBase(v.rec)
+	}
+	pl.collect(parent)
+	return volumes, p.commit(ctx, pl, nil)
 }
 
 // pacer keeps a copy to a rate and reports its progress.

@@ -22,7 +22,7 @@ import (
 //
 // Two locks: structure is held by whoever changes the tree of layers, also while
 // the change is stored; mu guards what is in memory, for moments. Reading and
-// writing volumes takes neither.
+// writing volumes takes neither. turn.go says what else keeps changes apart.
 type LayerPool struct {
 	name  string
 	fs    vfs.FS
@@ -33,7 +33,7 @@ type LayerPool struct {
 	rand  io.Reader
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
-	tasks sync.WaitGroup // the merger, hydrations, retired chains
+	tasks sync.WaitGroup // the merger, hydrations, retired chains, changes under way
 
 	limit  int64 // of the sum of the volumes' sizes; 0: none
 	spared int64 // Config.Reserve
@@ -57,7 +57,7 @@ type LayerPool struct {
 	summing    *summing                     // nil: no layer is summed or verified
 	scrubs     int                          // that are running
 	doubt      []string                     // layers that a failed transaction may have stored
-	draining   map[<-chan struct{}]struct{} // retired chains that are being read
+	draining   map[<-chan struct{}]struct{} // retired chains that are being read, and what delays merges
 	merge      *merging
 	discarding int                 // goroutines that remove files
 	stuck      map[string]struct{} // layers that could not be merged
@@ -180,50 +180,65 @@ func (p *LayerPool) Close() error {
 	return errors.Join(err, p.unfs())
 }
 
-// closeVolumes flushes and closes all volumes that are in use.
+// closeVolumes flushes and closes all volumes that are in use. Nobody opens one any
+// more.
 func (p *LayerPool) closeVolumes() error {
-	p.structure.Lock()
-	defer p.structure.Unlock()
-	var failed error
+	p.mu.Lock()
+	var all []inUse
 	for _, v := range p.tree.volumes {
-		if v.live == nil {
-			continue
+		if v.live != nil {
+			all = append(all, v.useLocked())
 		}
-		v.live.Close()
-		if err := v.live.Chain().Flush(); err != nil {
-			failed = errors.Join(failed, err)
-			p.log.Error("volume could not be made durable", "volume", v.rec.ID, "name", v.rec.Name, "err", err)
-		}
-		p.mu.Lock()
-		p.retireLocked(v.live.Chain(), v.held)
-		v.live, v.held = nil, nil
-		p.mu.Unlock()
+	}
+	p.mu.Unlock()
+	var failed error
+	for _, u := range all {
+		failed = errors.Join(failed, p.closeVolume(u))
 	}
 	return failed
 }
 
+// closeVolume makes a volume durable and closes it, unless it is deleted meanwhile.
+func (p *LayerPool) closeVolume(u inUse) error {
+	u.live.Close()
+	err := u.live.Drain()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u.vol.live != u.live {
+		return nil
+	}
+	if err != nil {
+		p.log.Error("volume could not be made durable", "volume", u.vol.id, "name", u.vol.rec.Name, "err", err)
+	}
+	p.shutLocked(u.vol)
+	return err
+}
+
 // commit stores the plan and puts it into the tree. If it cannot be stored, nothing
-// has changed, and fresh, the layers that were made for it, are removed as soon as the
-// store cannot have them.
-func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh ...string) error {
+// has changed. Of fresh, the layers that were made for it, those that are in the tree
+// then are open there, and stay so until fresh is closed; those that the store may have
+// although it failed are removed as soon as it cannot. structure is held.
+func (p *LayerPool) commit(ctx context.Context, pl *plan, fresh *freshLayers) error {
 	sure, err := p.store(ctx, pl)
 	if err != nil {
-		p.giveUp(pl, sure, err, fresh)
+		if !sure {
+			p.undo(pl, err, fresh.doubt())
+		}
 		return err
 	}
 	grounded := pl.grounded()
 	p.mu.Lock()
 	p.tree.apply(pl)
+	fresh.adoptLocked()
 	p.unstickLocked()
 	p.ringLocked()
 	p.mu.Unlock()
-	p.discard(pl.removed(), grounded)
-	p.forgetDoubt()
+	p.discard(append(pl.removed(), p.settled()...), grounded)
 	return nil
 }
 
 // discard removes the files of layers that are gone, and the maps of those that need
-// none any more, without letting the caller wait: it may have stopped the writers.
+// none any more, without letting the caller wait.
 func (p *LayerPool) discard(gone, grounded []string) {
 	if len(gone)+len(grounded) == 0 {
 		return
@@ -246,27 +261,16 @@ func (p *LayerPool) discard(gone, grounded []string) {
 	})
 }
 
-// giveUp ends a transaction that failed; sure says that nothing of it was stored.
-func (p *LayerPool) giveUp(pl *plan, sure bool, cause error, fresh []string) {
-	if sure {
-		for _, id := range fresh {
-			p.removeFiles(id)
-		}
-		return
-	}
-	p.mu.Lock()
-	p.doubt = append(p.doubt, fresh...)
-	p.mu.Unlock()
-	p.undo(pl, cause)
-}
-
 // undo stores again what the tree has, after a plan that may have been stored
 // although it failed. If that fails, too, the next start may find the plan, so the
 // layers that it removes must take no writes that would be gone then, and the next
-// transaction that is made undoes it.
-func (p *LayerPool) undo(pl *plan, cause error) {
+// transaction that is made undoes it. fresh are the layers that it adds.
+func (p *LayerPool) undo(pl *plan, cause error, fresh []string) {
+	p.mu.Lock()
+	p.doubt = append(p.doubt, fresh...)
+	p.mu.Unlock()
 	if _, err := p.store(context.Background(), pl.inverse()); err == nil {
-		p.forgetDoubt()
+		p.discard(p.settled(), nil)
 		return
 	}
 	p.log.Error("the store is in doubt about a change", "pool", p.name, "err", cause)
@@ -298,36 +302,46 @@ func (p *LayerPool) makeSure(ctx context.Context) error {
 	if p.unsettled == nil {
 		return nil
 	}
-	return p.commit(ctx, newPlan(&p.tree))
+	return p.commit(ctx, newPlan(&p.tree), nil)
 }
 
-// forgetDoubt removes the files of transactions that are settled.
-func (p *LayerPool) forgetDoubt() {
+// settled gives the layers of transactions that are not in doubt any more.
+func (p *LayerPool) settled() []string {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	ids := p.doubt
 	p.doubt = nil
-	p.mu.Unlock()
-	for _, id := range ids {
-		p.removeFiles(id)
-	}
+	return ids
 }
 
 // ground removes the map of a layer that stands on nothing now.
 func (p *LayerPool) ground(id string) {
 	p.mu.Lock()
 	n := p.tree.nodes[id]
-	open := n != nil && n.live != nil
-	if open {
+	p.mu.Unlock()
+	if n != nil {
+		p.closeMap(n)
+	}
+	p.remove(layer.MapFile(id))
+}
+
+// closeMap closes the map of a layer that is open, or about to be.
+func (p *LayerPool) closeMap(n *node) {
+	n.opening.Lock()
+	defer n.opening.Unlock()
+	p.mu.Lock()
+	live := n.live
+	if live != nil {
 		n.users++
 	}
 	p.mu.Unlock()
-	if open {
-		if err := n.live.Ground(); err != nil {
-			p.log.Warn("map could not be closed", "pool", p.name, "layer", id, "err", err)
-		}
-		p.drop([]*node{n})
+	if live == nil {
+		return
 	}
-	p.remove(layer.MapFile(id))
+	if err := live.Ground(); err != nil {
+		p.log.Warn("map could not be closed", "pool", p.name, "layer", n.rec.ID, "err", err)
+	}
+	p.drop([]*node{n})
 }
 
 func (p *LayerPool) remove(file string) {

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"twinlun/blockdev"
@@ -28,61 +29,141 @@ func (p *LayerPool) lockStructure(ctx context.Context, op string) error {
 	return err
 }
 
+// begin says that something that may touch files goes on until end: Close waits for it.
+func (p *LayerPool) begin(ctx context.Context, op string) (end func(), err error) {
+	if err := p.lockTree(ctx, op); err != nil {
+		return nil, err
+	}
+	defer p.mu.Unlock()
+	p.tasks.Add(1)
+	return p.tasks.Done, nil
+}
+
+// inUse is a volume that somebody has acquired.
+type inUse struct {
+	vol  *volume
+	live *layer.Volume
+}
+
 // acquire opens a volume, or finds it open. It stays open until as many releases.
 // handles is how many handles and hooks the caller makes of it.
-func (p *LayerPool) acquire(ctx context.Context, op string, id VolumeID, handles int) (*volume, *layer.Volume, error) {
-	p.mu.Lock()
-	v := p.tree.volumes[id]
-	if v != nil && v.live != nil && !p.closed {
-		defer p.mu.Unlock()
-		return v, p.useLocked(v, handles), nil
-	}
-	p.mu.Unlock()
-	if err := p.lockStructure(ctx, op); err != nil {
-		return nil, nil, err
-	}
-	defer p.structure.Unlock()
-	if v = p.tree.volumes[id]; v == nil {
-		return nil, nil, notFound(op, id)
-	}
-	if v.live == nil {
-		if err := p.makeSure(ctx); err != nil { // the next start might not know the volume, or its top
-			return nil, nil, err
+func (p *LayerPool) acquire(ctx context.Context, op string, id VolumeID, handles int) (inUse, error) {
+	return p.acquireAs(ctx, op, id, func(v *volume) { v.handles += handles })
+}
+
+// acquireAs is acquire with what the caller notes, with mu held, in the volume.
+func (p *LayerPool) acquireAs(ctx context.Context, op string, id VolumeID, note func(*volume)) (inUse, error) {
+	for {
+		u, bar, err := p.find(ctx, op, id, note)
+		switch {
+		case err != nil || u.live != nil:
+			return u, err
+		case bar != nil:
+			err = kinded(op, await(ctx, bar))
+		default:
+			err = p.openVolume(ctx, op, u.vol)
+		}
+		if err != nil {
+			return inUse{}, err
 		}
 	}
-	if err := p.openVolume(v); err != nil {
-		return nil, nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return v, p.useLocked(v, handles), nil
 }
 
-func (p *LayerPool) useLocked(v *volume, handles int) *layer.Volume {
+// find gives a volume that is open; live is nil: it is not. While there is a bar,
+// nobody may open it.
+func (p *LayerPool) find(ctx context.Context, op string, id VolumeID, note func(*volume)) (inUse, <-chan struct{}, error) {
+	if err := p.lockTree(ctx, op); err != nil {
+		return inUse{}, nil, err
+	}
+	defer p.mu.Unlock()
+	v := p.tree.volumes[id]
+	switch {
+	case v == nil:
+		return inUse{}, nil, notFound(op, id)
+	case v.bar != nil:
+		return inUse{vol: v}, v.bar, nil
+	case v.live == nil:
+		return inUse{vol: v}, nil, nil
+	}
+	note(v)
+	return v.useLocked(), nil, nil
+}
+
+func (v *volume) useLocked() inUse {
 	v.users++
 	v.opens++
-	v.handles += handles
-	return v.live
+	return inUse{v, v.live}
 }
 
-// openVolume puts a volume in use, with structure held.
-func (p *LayerPool) openVolume(v *volume) error {
-	if v.live != nil {
+// openVolume puts a volume in use, unless somebody else does or it changes meanwhile:
+// the caller looks again. No lock is held while files are opened.
+func (p *LayerPool) openVolume(ctx context.Context, op string, v *volume) error {
+	end, err := p.begin(ctx, op)
+	if err != nil {
+		return err
+	}
+	defer end()
+	p.mu.Lock()
+	nodes := p.holdChainLocked(v)
+	p.mu.Unlock()
+	done, err := false, p.openLayers(nodes)
+	if err != nil {
+		err = blockdev.Wrap(blockdev.KindOf(err), "open volume "+string(v.id), err)
+	} else {
+		done, err = p.putInUse(ctx, op, v, nodes)
+	}
+	if done {
+		return nil
+	}
+	p.drop(nodes)
+	if p.moved(v, nodes) {
+		return nil
+	}
+	return err
+}
+
+// holdChainLocked holds what v stands on; nothing if there is no v any more.
+func (p *LayerPool) holdChainLocked(v *volume) []*node {
+	if p.tree.volumes[v.id] != v {
 		return nil
 	}
 	nodes := p.tree.chain(v)
-	if err := p.hold(nodes); err != nil {
-		return blockdev.Wrap(blockdev.KindOf(err), "open volume "+string(v.rec.ID), err)
+	for _, n := range nodes {
+		n.users++
 	}
-	chain := newChain(nodes)
+	return nodes
+}
+
+// moved says whether v does not stand on nodes any more.
+func (p *LayerPool) moved(v *volume, nodes []*node) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v.live, v.held = layer.NewVolume(chain, v.rec.Size), nodes
+	return p.tree.volumes[v.id] != v || !slices.Equal(p.tree.chain(v), nodes)
+}
+
+// putInUse opens v on nodes, all of which are open, if that is what v stands on.
+func (p *LayerPool) putInUse(ctx context.Context, op string, v *volume, nodes []*node) (done bool, err error) {
+	if err := p.lockStructure(ctx, op); err != nil {
+		return false, err
+	}
+	defer p.structure.Unlock()
+	if p.moved(v, nodes) {
+		return false, nil
+	}
+	if err := p.makeSure(ctx); err != nil { // the next start might not know the volume, or its top
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v.live != nil || v.bar != nil {
+		return false, nil
+	}
+	v.live, v.held = layer.NewVolume(newChain(nodes), v.rec.Size), nodes
 	v.live.SetHooks(v.hooksLocked())
 	if p.zeros {
 		v.live.DetectZeros()
 	}
-	return nil
+	return true, nil
 }
 
 // newChain is the chain of nodes that are held, the top first.
@@ -99,41 +180,51 @@ func viewOf(nodes []*node) *layer.View {
 	return layer.NewView(below, true)
 }
 
-// hold opens layers and keeps them open until drop. structure is held, so no two
-// do this at once.
-func (p *LayerPool) hold(nodes []*node) error {
-	for i, n := range nodes {
-		p.mu.Lock()
-		l := n.live
-		n.users++
-		p.mu.Unlock()
-		if l != nil {
-			continue
-		}
-		l, err := layer.Open(p.fs, n.rec.ID, n.rec.Size, n.rec.Parent == "")
-		if err != nil {
-			p.drop(nodes[:i+1])
+// openLayers opens those of nodes, which are held, that are not open.
+func (p *LayerPool) openLayers(nodes []*node) error {
+	for _, n := range nodes {
+		if err := p.openLayer(n); err != nil {
 			return err
-		}
-		l.SetBudget(p.budget)
-		p.mu.Lock()
-		n.live = l
-		p.mu.Unlock()
-		if n.top == "" {
-			if err := p.checkReads(n, l, n.rec.Parent == ""); err != nil { // what is damaged can be made anew
-				p.log.Warn("reads of a layer are not verified", "pool", p.name, "layer", n.rec.ID, "err", err)
-			}
 		}
 	}
 	return nil
 }
 
-// drop ends what hold began.
+// openLayer opens a layer that is held, if it is not open. Two who do this at once get
+// the same.
+func (p *LayerPool) openLayer(n *node) error {
+	n.opening.Lock()
+	defer n.opening.Unlock()
+	p.mu.Lock()
+	rec, open := n.rec, n.live != nil
+	p.mu.Unlock()
+	if open {
+		return nil
+	}
+	l, err := layer.Open(p.fs, rec.ID, rec.Size, rec.Parent == "")
+	if err != nil {
+		return err
+	}
+	l.SetBudget(p.budget)
+	p.mu.Lock()
+	n.live = l
+	frozen := n.top == ""
+	p.mu.Unlock()
+	if !frozen {
+		return nil
+	}
+	if err := p.checkReads(n, l, rec.Parent == ""); err != nil { // what is damaged can be made anew
+		p.log.Warn("reads of a layer are not verified", "pool", p.name, "layer", rec.ID, "err", err)
+	}
+	return nil
+}
+
+// drop ends that nodes are held. Those that nobody holds any more are closed.
 func (p *LayerPool) drop(nodes []*node) {
 	p.mu.Lock()
 	var idle []*layer.Layer
 	for _, n := range nodes {
-		n.measured = false // it may have been written to
+		n.changed() // it may have been written to
 		if n.users--; n.users == 0 && n.live != nil {
 			idle = append(idle, n.live)
 			n.live = nil
@@ -154,17 +245,35 @@ func (p *LayerPool) retireLocked(chain *layer.Chain, held []*node) {
 	p.tasks.Go(func() {
 		<-gone
 		p.drop(held)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.draining, gone)
-		p.ringLocked()
+		p.drained(gone)
 	})
 }
 
-// shutLocked closes a volume that nobody uses. Who released it at the same time may
-// still be about to flush, and must learn that there is no need to.
+// drained takes what awaitDrained waits for off the books.
+func (p *LayerPool) drained(gone <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.draining, gone)
+	p.ringLocked()
+}
+
+// delayMerges keeps merges that have not begun yet waiting until done, so that volumes
+// may stand for a moment on what the tree does not have under them any more.
+func (p *LayerPool) delayMerges() (done func()) {
+	ended := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.draining[ended] = struct{}{}
+	return func() {
+		close(ended)
+		p.drained(ended)
+	}
+}
+
+// shutLocked closes a volume that nobody has handles of. Who released it at the same
+// time may still be about to flush, and must learn that there is no need to.
 func (p *LayerPool) shutLocked(v *volume) {
-	v.live.Close()
+	v.live.Shut()
 	p.retireLocked(v.live.Chain(), v.held)
 	v.live, v.held = nil, nil
 }
@@ -173,69 +282,25 @@ func (p *LayerPool) shutLocked(v *volume) {
 // closes its files; a volume that failed stays open, so that it is not forgotten
 // that it did.
 func (p *LayerPool) release(v *volume, handles int) {
-	p.mu.Lock()
-	v.handles -= handles
-	v.users--
-	idle := v.users == 0 && v.live != nil && !p.closed
-	live := v.live
-	p.mu.Unlock()
-	if !idle {
-		return
-	}
-	if err := live.Flush(context.Background()); err == nil || blockdev.Is(err, blockdev.KindClosed) {
-		p.closeIdle(v)
-	}
+	p.releaseAs(v, func(v *volume) { v.handles -= handles })
 }
 
-// closeIdle closes a volume that nobody uses. It flushes again, with nobody able to
-// come and go unseen, because what is written to a volume must be in its files when
-// it is opened the next time.
-func (p *LayerPool) closeIdle(v *volume) {
-	p.structure.Lock()
-	defer p.structure.Unlock()
+// releaseAs ends what acquireAs began.
+func (p *LayerPool) releaseAs(v *volume, note func(*volume)) {
 	p.mu.Lock()
-	live, opens, idle := v.live, v.opens, v.users == 0 && v.live != nil
+	note(v)
+	v.users--
+	live, opens := v.live, v.opens
+	idle := v.users == 0 && live != nil && !p.closed
 	p.mu.Unlock()
 	if !idle || live.Flush(context.Background()) != nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if v.users == 0 && v.opens == opens {
+	if v.live == live && v.users == 0 && v.opens == opens && !p.closed { // else the last of the others does it
 		p.shutLocked(v)
 	}
-}
-
-// rechain gives volumes that are in use the chain that the tree has for them now.
-// What they show does not change, and they stand on nothing that they did not
-// stand on before. structure is held.
-func (p *LayerPool) rechain(volumes []*volume) {
-	for _, v := range volumes {
-		if v.live == nil {
-			continue
-		}
-		if chain := v.live.Chain(); chain.Sinking() { // flushes must go on to cover what was written below
-			p.unsink(v, chain)
-		} else {
-			v.live.Quiesce()
-			p.exchange(v, p.tree.chain(v))
-			v.live.Resume()
-		}
-	}
-}
-
-// exchange puts a volume that is quiesced on nodes, all of which are open.
-func (p *LayerPool) exchange(v *volume, nodes []*node) { p.exchangeFor(v, nodes, newChain(nodes)) }
-
-// exchangeFor puts it on a chain of nodes.
-func (p *LayerPool) exchangeFor(v *volume, nodes []*node, chain *layer.Chain) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, n := range nodes {
-		n.users++
-	}
-	p.retireLocked(v.live.Swap(chain), v.held)
-	v.held = nodes
 }
 
 // Open gives a handle whose changes pass the volume's hooks.
@@ -249,12 +314,12 @@ func (p *LayerPool) OpenRaw(ctx context.Context, id VolumeID) (blockdev.Device, 
 }
 
 func (p *LayerPool) handle(ctx context.Context, id VolumeID, raw bool) (blockdev.Device, error) {
-	v, live, err := p.acquire(ctx, "open volume", id, 1)
+	u, err := p.acquire(ctx, "open volume", id, 1)
 	if err != nil {
 		return nil, err
 	}
-	return live.NewHandle(raw, func() error {
-		p.release(v, 1)
+	return u.live.NewHandle(raw, func() error {
+		p.release(u.vol, 1)
 		return nil
 	}), nil
 }
@@ -279,19 +344,33 @@ func (p *LayerPool) Attach(ctx context.Context, id VolumeID, h blockdev.Hook) (d
 
 // hook counts a hook of a volume until unhook.
 func (p *LayerPool) hook(ctx context.Context, op string, id VolumeID) (*volume, *layer.Hooks, error) {
-	if err := p.lockStructure(ctx, op); err != nil {
-		return nil, nil, err
+	for {
+		v, hooks, bar, err := p.tryHook(ctx, op, id)
+		if bar == nil {
+			return v, hooks, err
+		}
+		if err := await(ctx, bar); err != nil {
+			return nil, nil, kinded(op, err)
+		}
 	}
-	defer p.structure.Unlock()
-	v := p.tree.volumes[id]
-	if v == nil {
-		return nil, nil, notFound(op, id)
+}
+
+// tryHook is hook, unless there is a bar.
+func (p *LayerPool) tryHook(ctx context.Context, op string, id VolumeID) (*volume, *layer.Hooks, <-chan struct{}, error) {
+	if err := p.lockTree(ctx, op); err != nil {
+		return nil, nil, nil, err
 	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
+	v := p.tree.volumes[id]
+	switch {
+	case v == nil:
+		return nil, nil, nil, notFound(op, id)
+	case v.bar != nil:
+		return nil, nil, v.bar, nil
+	}
 	v.handles++
 	v.hooked++
-	return v, v.hooksLocked(), nil
+	return v, v.hooksLocked(), nil, nil
 }
 
 func (p *LayerPool) unhook(v *volume) {

@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"twinlun/blockdev"
@@ -13,7 +12,6 @@ import (
 // merging is the merge that is running: parent is to go, or child.
 type merging struct {
 	parent, child *node
-	user          *volume // counts among its users; guarded by LayerPool.mu
 	cancel        context.CancelFunc
 	ended         chan struct{}
 }
@@ -63,7 +61,7 @@ func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan st
 	for id := range p.tree.due {
 		parent := p.tree.nodes[id]
 		child := p.onlyChild(parent)
-		if !p.readyLocked(parent) || parent.filling || child.filling {
+		if !p.readyLocked(parent) || parent.filling || child.filling || child.pins > 0 {
 			continue
 		}
 		ctx, cancel := context.WithCancel(p.ctx)
@@ -190,26 +188,35 @@ func (p *LayerPool) awaitDrained(ctx context.Context) error {
 
 // holdPair opens both layers, if they still are what they were.
 func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
-	p.structure.Lock()
-	defer p.structure.Unlock()
-	if !p.stillPair(m) {
+	pair := []*node{m.parent, m.child}
+	p.mu.Lock()
+	still := p.stillPair(m)
+	if still {
+		m.parent.users++
+		m.child.users++
+	}
+	p.mu.Unlock()
+	if !still {
 		return nil, errGone
 	}
-	pair := []*node{m.parent, m.child}
-	return pair, p.hold(pair)
+	err := p.openLayers(pair)
+	if err != nil {
+		p.drop(pair)
+	}
+	return pair, err
 }
 
-// stillPair says whether child is the only one on parent; structure is held.
+// stillPair says whether child is the only one on parent, and both may change; mu is
+// held.
 func (p *LayerPool) stillPair(m *merging) bool {
 	return !m.parent.gone && !m.child.gone && m.parent.top == "" && m.parent.bases == 0 &&
+		m.parent.pins == 0 && m.child.pins == 0 &&
 		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
 }
 
 // direction chooses how the pair is merged, and of which it is copied into which: what
 // is less is copied.
 func (p *LayerPool) direction(m *merging) (way mergeWay, from, into *node, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	above, err := p.allocated(m.child)
 	if err != nil {
 		return nil, nil, nil, err
@@ -220,7 +227,7 @@ func (p *LayerPool) direction(m *merging) (way mergeWay, from, into *node, err e
 		return nil, nil, nil, err
 	case above > under:
 		return p.up, m.parent, m.child, nil
-	case m.child.top == "":
+	case p.owner(m.child) == "":
 		return p.down, m.child, m.parent, nil
 	}
 	return p.settle, m.child, m.parent, nil
@@ -229,12 +236,31 @@ func (p *LayerPool) direction(m *merging) (way mergeWay, from, into *node, err e
 // replace removes old, one of the pair, from the tree: the child of the parent, or
 // the children of the child, then stand on what is below.
 func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
-	if err := p.lockStructure(ctx, "merge layers"); err != nil {
+	volumes, err := p.storeMerge(ctx, m, old)
+	if err != nil {
 		return err
 	}
+	stays := m.child
+	if old == m.child {
+		stays = m.parent
+	}
+	stays.damage.inherit(&old.damage)
+	p.rechain(volumes)
+	p.log.Debug("layers merged", "pool", p.name, "gone", old.rec.ID)
+	return nil
+}
+
+// storeMerge changes the tree, and gives the volumes that stand on the pair.
+func (p *LayerPool) storeMerge(ctx context.Context, m *merging, old *node) ([]*volume, error) {
+	if err := p.lockStructure(ctx, "merge layers"); err != nil {
+		return nil, err
+	}
 	defer p.structure.Unlock()
-	if !p.stillPair(m) || old == m.child && old.top != "" {
-		return errGone
+	p.mu.Lock()
+	still := p.stillPair(m) && (old != m.child || old.top == "")
+	p.mu.Unlock()
+	if !still {
+		return nil, errGone
 	}
 	pl := newPlan(&p.tree)
 	for id := range old.children {
@@ -247,18 +273,8 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 		pl.layers[r.ID] = &r
 		pl.moveBases(m.child, r.ID)
 	}
-	volumes := slices.Clone(p.tree.above(m.child))
-	if err := p.commit(ctx, pl); err != nil {
-		return err
-	}
-	stays := m.child
-	if old == m.child {
-		stays = m.parent
-	}
-	stays.damage.inherit(&old.damage)
-	p.rechain(volumes)
-	p.log.Debug("layers merged", "pool", p.name, "gone", old.rec.ID)
-	return nil
+	volumes := p.tree.above(m.child)
+	return volumes, p.commit(ctx, pl, nil)
 }
 
 // WaitIdle returns when no merge of layers is running or due, except for those that

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"twinlun/blockdev"
-	"twinlun/blockdev/layer"
 )
 
 // Resizer is what a Pool has that can make volumes smaller.
@@ -27,105 +26,92 @@ func (p *LayerPool) Resize(ctx context.Context, id VolumeID, size int64, force b
 	if err := checkSize(opResize, size); err != nil {
 		return Volume{}, err
 	}
-	if err := p.lockStructure(ctx, opResize); err != nil {
+	release, err := p.claim(ctx, opResize, id)
+	if err != nil {
 		return Volume{}, err
 	}
-	defer p.structure.Unlock()
-	v := p.tree.volumes[id]
-	if v == nil {
-		return Volume{}, notFound(opResize, id)
-	}
-	if err := p.resize(ctx, v, size, force); err != nil {
+	defer release()
+	v, err := p.volume(opResize, id)
+	if err != nil {
 		return Volume{}, err
 	}
-	return p.describe(v, p.allocated), nil
+	if size < p.record(v).Size {
+		err = p.shrink(ctx, v, size, force)
+	} else {
+		_, err = p.change(ctx, opResize, id, func(r *volumeRecord) { r.Size = size })
+	}
+	if err != nil {
+		return Volume{}, err
+	}
+	return p.show(p.record(v)), nil
 }
 
-// resize changes the size of v; structure is held.
-func (p *LayerPool) resize(ctx context.Context, v *volume, size int64, force bool) error {
-	base := v.rec.Base
-	if err := p.withinLimit(opResize, size-v.rec.Size); err != nil {
+// shrink makes a claimed volume smaller, which nobody else uses or opens meanwhile.
+func (p *LayerPool) shrink(ctx context.Context, v *volume, size int64, force bool) error {
+	u, err := p.acquire(ctx, opResize, v.id, 0)
+	if err != nil {
 		return err
 	}
-	if size < v.rec.Size {
-		if err := p.shutIdle(ctx, v); err != nil {
-			return err
+	defer p.release(v, 0)
+	unbar, err := p.barUnless(v, func() error {
+		if v.hooked == 0 && (v.users == 1 || v.users == 2 && v.merging) { // a merge finds it gone and begins again
+			return nil
 		}
-		if err := p.clearTail(ctx, v, size, force); err != nil {
-			return err
-		}
-		base = "" // it has what was cut off
+		return blockdev.Errorf(blockdev.KindBusy, opResize, "volume %s (%q) is in use", v.id, v.rec.Name)
+	})
+	if err != nil {
+		return err
 	}
-	r := v.rec
-	r.Size, r.Base = size, base
-	return p.change(ctx, v, r)
-}
-
-// shutIdle closes a volume that nobody uses, so that nobody can before structure is
-// given free.
-func (p *LayerPool) shutIdle(ctx context.Context, v *volume) error {
-	p.mu.Lock()
-	live, opens, hooked := v.live, v.opens, v.hooked
-	p.mu.Unlock()
-	if hooked > 0 {
-		return inUse(v)
+	defer unbar()
+	if err := p.clearTail(ctx, u, size, force); err != nil {
+		return err
 	}
-	if live == nil {
-		return nil
+	if err := p.storeShrunk(ctx, v, size); err != nil {
+		return err
 	}
-	err := live.Flush(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	others := v.users + v.hooked
-	if p.merge != nil && p.merge.user == v {
-		others-- // it finds the volume gone and begins again
-		opens = v.opens
+	if v.live == u.live {
+		p.shutLocked(v)
 	}
-	switch {
-	case others > 0 || v.opens != opens:
-		return inUse(v)
-	case err != nil:
-		return kinded(opResize, err)
-	}
-	p.shutLocked(v)
 	return nil
 }
 
-func inUse(v *volume) error {
-	return blockdev.Errorf(blockdev.KindBusy, opResize, "volume %s (%q) is in use", v.rec.ID, v.rec.Name)
-}
-
-// clearTail makes what lies from size on zeros, in a volume that nobody uses. Without
-// force there must be nothing.
-func (p *LayerPool) clearTail(ctx context.Context, v *volume, size int64, force bool) error {
-	nodes := p.tree.chain(v)
-	if err := p.hold(nodes); err != nil {
-		return blockdev.Wrap(blockdev.KindOf(err), opResize, err)
-	}
-	chain := newChain(nodes)
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.retireLocked(chain, nodes)
-	}()
-	h := layer.NewVolume(chain, v.rec.Size).NewHandle(true, func() error { return nil })
+// clearTail makes what lies from size on zeros, durably. Without force there must be
+// nothing.
+func (p *LayerPool) clearTail(ctx context.Context, u inUse, size int64, force bool) error {
+	h := u.live.NewHandle(true, func() error { return nil })
 	defer h.Close()
-	tail, err := h.Extents(ctx, size, v.rec.Size-size, 2) // they alternate
+	end := h.Size()
+	tail, err := h.Extents(ctx, size, end-size, 2) // they alternate
 	if err != nil {
 		return err
 	}
 	for _, e := range tail {
 		switch {
 		case !e.Data:
+			continue
 		case !force:
 			return blockdev.Errorf(blockdev.KindInvalid, opResize,
-				"volume %s (%q) has data at %d, beyond the new size of %d", v.rec.ID, v.rec.Name, e.Off, size)
-		default:
-			if err := h.ZeroAt(ctx, e.Off, v.rec.Size-e.Off); err != nil {
-				return err
-			}
-			return h.Flush(ctx)
+				"volume %s has data at %d, beyond the new size of %d", u.vol.id, e.Off, size)
 		}
+		if err := h.ZeroAt(ctx, e.Off, end-e.Off); err != nil {
+			return err
+		}
+		break
 	}
-	return nil
+	return h.Flush(ctx)
+}
+
+// storeShrunk stores the new size. What was cut off is in the volume's base, so it is no
+// snapshot any more.
+func (p *LayerPool) storeShrunk(ctx context.Context, v *volume, size int64) error {
+	if err := p.lockStructure(ctx, opResize); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	pl, r := newPlan(&p.tree), v.rec
+	r.Size, r.Base = size, ""
+	pl.putVolume(r)
+	return p.commit(ctx, pl, nil)
 }

@@ -112,84 +112,108 @@ func (p *LayerPool) Reset(ctx context.Context, id VolumeID) (Volume, error) {
 
 // ResetSet takes snapshots back to what they were when they were made.
 func (p *LayerPool) ResetSet(ctx context.Context, ids []VolumeID) ([]Volume, error) {
-	all := make([]*volume, 0, len(ids))
-	seen := make(map[VolumeID]bool, len(ids))
-	for _, id := range ids {
-		if seen[id] {
+	for i, id := range ids {
+		if slices.Contains(ids[:i], id) {
 			return nil, blockdev.Errorf(blockdev.KindBusy, opReset, "volume %s is named twice", id)
 		}
-		seen[id] = true
-		v, live, err := p.acquire(ctx, opReset, id, 0)
+	}
+	release, err := p.claim(ctx, opReset, ids...)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	all := make([]inUse, 0, len(ids))
+	for _, id := range ids {
+		u, err := p.acquire(ctx, opReset, id, 0)
 		if err != nil {
 			return nil, err
 		}
-		defer p.release(v, 0)
-		if err := live.Settle(ctx); err != nil { // what it goes back to may not be durable
+		defer p.release(u.vol, 0)
+		if err := u.live.Settle(ctx); err != nil { // what it goes back to may not be durable
 			return nil, kinded(opReset, err)
 		}
-		all = append(all, v)
+		all = append(all, u)
 	}
-	if err := p.lockStructure(ctx, opReset); err != nil {
-		return nil, err
-	}
-	defer p.structure.Unlock()
 	if err := p.reset(ctx, all); err != nil {
 		return nil, err
 	}
 	out := make([]Volume, len(all))
-	for i, v := range all {
-		out[i] = p.describe(v, p.allocated)
+	for i, u := range all {
+		out[i] = p.show(p.record(u.vol))
 	}
 	return out, nil
 }
 
-// reset gives volumes that are in use new tops over their bases; structure is held.
-func (p *LayerPool) reset(ctx context.Context, all []*volume) error {
-	pl, fresh := newPlan(&p.tree), &freshLayers{pool: p}
+// reset gives claimed volumes new tops over their bases: a transaction, and then a turn
+// in memory.
+func (p *LayerPool) reset(ctx context.Context, all []inUse) error {
+	fresh := &freshLayers{pool: p}
 	defer fresh.close()
-	for _, v := range all {
-		if err := p.planReset(pl, fresh, v); err != nil {
-			fresh.remove()
+	tops := make([]string, len(all))
+	for i, u := range all {
+		r := p.record(u.vol)
+		err := canReset(r)
+		if err == nil {
+			tops[i], err = p.newLayerID()
+		}
+		if err == nil {
+			err = fresh.make(tops[i], r.Size, false)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for _, v := range all {
-		pl.collect(v.rec.Top)
-	}
-	if err := p.syncDir(); err != nil {
-		fresh.remove()
-		return blockdev.Wrap(blockdev.KindIO, opReset, err)
-	}
-	defer quiesce(slices.Clone(all))()
-	if err := p.commit(ctx, pl, fresh.ids()...); err != nil {
+	if err := fresh.sync(opReset); err != nil {
 		return err
 	}
-	for _, v := range all {
-		v.live.Replace()
-		p.adopt(v, fresh)
-		p.restack(v)
+	defer p.delayMerges()() // the volumes stand on what may be gone, until their turn
+	if err := p.storeReset(ctx, all, tops, fresh); err != nil {
+		return err
+	}
+	p.turnOver(slices.Clone(all), func(u inUse) { u.live.Replace() })
+	return nil
+}
+
+// canReset says whether a volume can be reset.
+func canReset(r volumeRecord) error {
+	if r.Base == "" {
+		return blockdev.Errorf(blockdev.KindInvalid, opReset, "volume %s (%q) is no snapshot", r.ID, r.Name)
 	}
 	return nil
 }
 
-// planReset plans the new top of one volume and makes its files. If that fails,
-// those of all are removed.
-func (p *LayerPool) planReset(pl *plan, fresh *freshLayers, v *volume) error {
-	switch r := v.rec; {
-	case p.tree.volumes[r.ID] != v || v.live == nil:
-		return notFound(opReset, r.ID)
-	case r.Base == "":
-		return blockdev.Errorf(blockdev.KindInvalid, opReset, "volume %s (%q) is no snapshot", r.ID, r.Name)
-	}
-	r := v.rec
-	var err error
-	if r.Top, err = p.newLayerID(); err != nil {
+// storeReset changes the tree.
+func (p *LayerPool) storeReset(ctx context.Context, all []inUse, tops []string, fresh *freshLayers) error {
+	if err := p.lockStructure(ctx, opReset); err != nil {
 		return err
 	}
-	r.Revision++
-	pl.addLayer(r.Top, r.Base, r.Size)
-	pl.putVolume(r)
-	return fresh.make(r.Top, pl.layer(r.Top).Size, false)
+	defer p.structure.Unlock()
+	pl, err := p.planReset(all, tops)
+	if err == nil {
+		err = fresh.fit(pl)
+	}
+	if err != nil {
+		return err
+	}
+	return p.commit(ctx, pl, fresh)
+}
+
+func (p *LayerPool) planReset(all []inUse, tops []string) (*plan, error) {
+	pl := newPlan(&p.tree)
+	for i, u := range all {
+		r := u.vol.rec
+		if err := canReset(r); err != nil { // a Hydrate may have ended
+			return nil, err
+		}
+		r.Top = tops[i]
+		r.Revision++
+		pl.addLayer(r.Top, r.Base, r.Size)
+		pl.putVolume(r)
+	}
+	for _, u := range all {
+		pl.collect(u.vol.rec.Top)
+	}
+	return pl, nil
 }
 
 // resettable says whether Reset can be called for the volume.
@@ -236,5 +260,5 @@ func (p *LayerPool) forgetBase(ctx context.Context, v *volume) error {
 	pl, r := newPlan(&p.tree), v.rec
 	r.Base = ""
 	pl.putVolume(r)
-	return p.commit(ctx, pl)
+	return p.commit(ctx, pl, nil)
 }

@@ -12,26 +12,20 @@ const opSettle = "merge a volume's layers"
 // and makes the parent the top. It ends however fast the volume is written to: what
 // the top does not have is written below meanwhile; see layer.NewSinking.
 func (p *LayerPool) settle(ctx context.Context, m *merging) error {
-	v, _, err := p.acquire(ctx, opSettle, p.owner(m.child), 0)
+	u, err := p.acquireAs(ctx, opSettle, p.owner(m.child), func(v *volume) { v.merging = true })
 	if err != nil {
 		return err // nobody deletes a volume without a change of the tree
 	}
-	defer p.release(v, 0)
-	p.mu.Lock()
-	m.user = v
-	p.mu.Unlock()
-	chain, err := p.beginSinking(ctx, m, v)
+	defer p.releaseAs(u.vol, func(v *volume) { v.merging = false })
+	chain, err := p.beginSinking(ctx, m, u)
 	if err != nil {
 		return err
 	}
-	defer p.endSinking(v, chain)
+	defer p.unsink(u, chain)
 	if err := chain.Sink(ctx, newPace(0, p.mergeRate, nil)); err != nil {
 		return err
 	}
-	if err := chain.Flush(); err != nil { // so that the pause is short
-		return err
-	}
-	return p.lift(ctx, m, v, chain)
+	return p.lift(ctx, m, u, chain)
 }
 
 // owner is the volume whose top n is.
@@ -41,100 +35,140 @@ func (p *LayerPool) owner(n *node) VolumeID {
 	return n.top
 }
 
-// lockTop locks the structure for work on the top of v, which is to go down into
-// the merge's parent. nil means that it is held.
-func (p *LayerPool) lockTop(ctx context.Context, m *merging, v *volume) error {
-	if err := p.lockStructure(ctx, opSettle); err != nil {
-		return err
-	}
-	p.mu.Lock()
-	filling := m.child.filling
-	p.mu.Unlock()
-	if v.live != nil && p.tree.volumes[m.child.top] == v && !filling && p.stillPair(m) {
-		return nil
-	}
-	p.structure.Unlock()
-	return errGone
+// canSink says whether the top of the volume, which is the merge's child, can go down
+// into the merge's parent; mu is held.
+func (p *LayerPool) canSink(m *merging, u inUse) bool {
+	return u.vol.live == u.live && p.tree.volumes[m.child.top] == u.vol && !m.child.filling && p.stillPair(m)
 }
 
 // beginSinking lets the volume write below its top.
-func (p *LayerPool) beginSinking(ctx context.Context, m *merging, v *volume) (*layer.Chain, error) {
-	if err := p.lockTop(ctx, m, v); err != nil {
+func (p *LayerPool) beginSinking(ctx context.Context, m *merging, u inUse) (*layer.Chain, error) {
+	release, err := p.claim(ctx, opSettle, u.vol.id)
+	if err != nil {
 		return nil, err
 	}
-	defer p.structure.Unlock()
-	if err := v.live.Chain().Failed(); err != nil {
+	defer release()
+	if err := u.live.Chain().Failed(); err != nil {
 		return nil, err
 	}
-	if err := p.lengthen(ctx, m.parent, m.child.rec.Size); err != nil {
+	if err := p.lengthen(ctx, m); err != nil {
 		return nil, err
 	}
-	nodes := p.tree.chain(v)
+	u.live.Quiesce()
+	defer u.live.Resume()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.canSink(m, u) {
+		return nil, errGone
+	}
+	nodes := p.tree.chain(u.vol)
 	chain := layer.NewSinking(m.child.live, m.parent.live, viewOf(nodes[2:]))
-	v.live.Quiesce()
-	defer v.live.Resume()
-	p.exchangeFor(v, nodes, chain)
+	p.exchangeLocked(u.vol, nodes, chain)
 	return chain, nil
 }
 
-// lengthen makes a frozen layer at least size bytes long: what is written to it
-// beyond its recorded size would be gone at the next start.
-func (p *LayerPool) lengthen(ctx context.Context, n *node, size int64) error {
-	if err := n.live.Grow(size); err != nil || n.rec.Size >= size {
+// lengthen makes the merge's parent as long as its child at least: what is written to
+// it beyond its recorded size would be gone at the next start.
+func (p *LayerPool) lengthen(ctx context.Context, m *merging) error {
+	size := m.child.live.Size() // the volume is claimed: nobody makes it longer
+	if err := m.parent.live.Grow(size); err != nil {
 		return err
 	}
-	pl := newPlan(&p.tree)
-	pl.addLayer(n.rec.ID, n.rec.Parent, size)
-	return p.commit(ctx, pl)
-}
-
-// lift makes the merge's parent, which has everything, the top of v.
-func (p *LayerPool) lift(ctx context.Context, m *merging, v *volume, chain *layer.Chain) error {
-	if err := p.lockTop(ctx, m, v); err != nil {
+	if err := p.lockStructure(ctx, opSettle); err != nil {
 		return err
 	}
 	defer p.structure.Unlock()
-	if v.live.Chain() != chain {
+	p.mu.Lock()
+	still := p.stillPair(m)
+	p.mu.Unlock()
+	if !still {
 		return errGone
 	}
-	v.live.Quiesce()
-	defer v.live.Resume()
-	if err := chain.Sunk(); err != nil {
+	if m.parent.rec.Size >= size {
+		return nil
+	}
+	pl := newPlan(&p.tree)
+	pl.addLayer(m.parent.rec.ID, m.parent.rec.Parent, size)
+	return p.commit(ctx, pl, nil)
+}
+
+// lift makes the merge's parent, which has everything, the top of the volume. It is
+// written to meanwhile: from layer.Chain.Lift on nothing is acknowledged that the
+// parent does not have, so what the store says does not matter to it.
+func (p *LayerPool) lift(ctx context.Context, m *merging, u inUse, chain *layer.Chain) error {
+	release, err := p.claim(ctx, opSettle, u.vol.id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := p.beginLift(m, u, chain); err != nil {
+		return err
+	}
+	defer p.endLift(u, chain)
+	if err := chain.Lift(); err != nil {
 		return err
 	}
 	if err := chain.Flush(); err != nil {
 		return err
 	}
-	pl, r := newPlan(&p.tree), v.rec
-	pl.layers[m.child.rec.ID] = nil
-	r.Top = m.parent.rec.ID
-	pl.putVolume(r)
-	if err := p.commit(ctx, pl); err != nil {
+	if err := p.storeLift(ctx, m, u); err != nil {
 		return err
 	}
-	p.restack(v)
+	p.turnOver([]inUse{u}, nil)
 	return nil
 }
 
-// endSinking puts the volume back on its top, if chain is what it has.
-func (p *LayerPool) endSinking(v *volume, chain *layer.Chain) {
-	p.structure.Lock()
-	defer p.structure.Unlock()
-	p.unsink(v, chain)
+// beginLift sees to it that nobody else gives the volume another chain until endLift.
+func (p *LayerPool) beginLift(m *merging, u inUse, chain *layer.Chain) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.canSink(m, u) || u.live.Chain() != chain {
+		return errGone
+	}
+	u.vol.lifting = true
+	return nil
 }
 
-// unsink ends that v writes below its top, if it does so by chain; structure is
-// held. Where the layer below failed, the top has, too: what was written is not in
-// it.
-func (p *LayerPool) unsink(v *volume, chain *layer.Chain) {
-	if v.live == nil || v.live.Chain() != chain || !chain.Sinking() {
+func (p *LayerPool) endLift(u inUse, chain *layer.Chain) {
+	chain.Stay()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u.vol.lifting = false
+}
+
+// storeLift changes the tree.
+func (p *LayerPool) storeLift(ctx context.Context, m *merging, u inUse) error {
+	if err := p.lockStructure(ctx, opSettle); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	p.mu.Lock()
+	still := p.canSink(m, u)
+	p.mu.Unlock()
+	if !still {
+		return errGone
+	}
+	pl, r := newPlan(&p.tree), u.vol.rec
+	pl.layers[m.child.rec.ID] = nil
+	r.Top = m.parent.rec.ID
+	pl.putVolume(r)
+	return p.commit(ctx, pl, nil)
+}
+
+// unsink ends that the volume writes below its top, if it does so by chain. Where the
+// layer below failed, the top has, too: what was written is not in it.
+func (p *LayerPool) unsink(u inUse, chain *layer.Chain) {
+	u.live.Quiesce()
+	defer u.live.Resume()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !chain.Sinking() || !p.followsLocked(u, chain) {
 		return
 	}
-	v.live.Quiesce()
-	defer v.live.Resume()
 	if err := chain.Failed(); err != nil {
 		chain.Top().Fail(err)
 	}
 	chain.Freeze()
-	p.exchange(v, p.tree.chain(v))
+	nodes := p.tree.under(u.vol.held[0])
+	p.exchangeLocked(u.vol, nodes, newChain(nodes))
 }

@@ -17,19 +17,21 @@ type snapshot struct {
 	pool    *LayerPool
 	set     []Copy
 	sources map[VolumeID]*source
-	targets []volumeRecord // in the order of set
+	// tops are the layers that the members' targets get, in the order of set.
+	tops    []string
+	targets []volumeRecord // likewise
 	// restores are targets that may be sources, too, and do not become snapshots
 	// by it.
 	restores map[VolumeID]bool
 	fresh    *freshLayers
-	turn     *plan // gives the sources new tops
-	plan     *plan // makes the targets
 }
 
 // source is a volume that is frozen; several members may have the same.
 type source struct {
-	vol  *volume
-	live *layer.Volume
+	inUse
+	next   string       // the id of its new top
+	from   volumeRecord // as it was when it was frozen
+	frozen *node        // its top then
 }
 
 // Snapshot makes, for each member, a writable volume with the content that its
@@ -43,9 +45,13 @@ func (p *LayerPool) Snapshot(ctx context.Context, set []Copy) ([]Volume, error) 
 
 // snapshot makes the members of a set that was checked.
 func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores map[VolumeID]bool) ([]Volume, error) {
-	s := &snapshot{
-		pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}, restores: restores,
+	s := &snapshot{pool: p, set: set, sources: map[VolumeID]*source{}, fresh: &freshLayers{pool: p}, restores: restores}
+	release, err := p.claim(ctx, opSnapshot, s.volumes()...)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
+	defer s.fresh.close()
 	defer s.release()
 	if err := s.acquire(ctx); err != nil {
 		return nil, err
@@ -53,14 +59,7 @@ func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores map[Volum
 	if err := s.flush(ctx, (*layer.Volume).Flush); err != nil { // so that less is left for later
 		return nil, err
 	}
-	if err := p.reserve(ctx, len(s.sources)+len(set)); err != nil { // at once, and not under the lock
-		return nil, err
-	}
-	if err := p.lockStructure(ctx, opSnapshot); err != nil {
-		return nil, err
-	}
-	defer p.structure.Unlock()
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.freeze(ctx); err != nil {
@@ -68,9 +67,20 @@ func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores map[Volum
 	}
 	out := make([]Volume, len(s.targets))
 	for i, r := range s.targets {
-		out[i] = p.describe(p.tree.volumes[r.ID], p.allocated)
+		out[i] = p.show(r)
 	}
 	return out, nil
+}
+
+// volumes lists the volumes that the set names.
+func (s *snapshot) volumes() (ids []VolumeID) {
+	for _, c := range s.set {
+		ids = append(ids, c.Source)
+		if c.Into != "" {
+			ids = append(ids, c.Into)
+		}
+	}
+	return ids
 }
 
 // checkSet checks what can be checked without the pool.
@@ -99,11 +109,11 @@ func (s *snapshot) acquire(ctx context.Context) error {
 		if s.sources[c.Source] != nil {
 			continue
 		}
-		v, live, err := s.pool.acquire(ctx, opSnapshot, c.Source, 0)
+		u, err := s.pool.acquire(ctx, opSnapshot, c.Source, 0)
 		if err != nil {
 			return err
 		}
-		s.sources[c.Source] = &source{vol: v, live: live}
+		s.sources[c.Source] = &source{inUse: u}
 	}
 	return nil
 }
@@ -132,102 +142,86 @@ func (s *snapshot) flush(ctx context.Context, do func(*layer.Volume, context.Con
 	return nil
 }
 
-// prepare checks everything, plans the change and makes the new layers' files. On
-// failure nothing is left.
-func (s *snapshot) prepare() error {
-	s.turn, s.plan = newPlan(&s.pool.tree), newPlan(&s.pool.tree)
-	if err := s.planSources(); err != nil {
+// prepare checks what can be checked before anything is changed, and makes the new
+// layers' files.
+func (s *snapshot) prepare(ctx context.Context) error {
+	p := s.pool
+	if err := p.reserve(ctx, len(s.sources)+len(s.set)); err != nil { // at once
 		return err
 	}
-	for _, c := range s.set {
-		if err := s.planMember(c); err != nil {
+	if err := s.name(); err != nil {
+		return err
+	}
+	if err := s.check(); err != nil {
+		return err
+	}
+	if err := p.spare(opSnapshot); err != nil {
+		return err
+	}
+	for _, src := range s.sources {
+		if err := s.fresh.make(src.next, p.record(src.vol).Size, false); err != nil {
 			return err
 		}
 	}
-	if err := s.pool.admit(opSnapshot, s.more()); err != nil {
-		return err
-	}
-	for _, r := range s.targets {
-		if next := s.turn.volumes[r.ID]; next != nil {
-			s.plan.layers[next.Top] = nil // takes writes between the two transactions
-		}
-		if v := s.pool.tree.volumes[r.ID]; v != nil {
-			s.plan.collect(v.rec.Top)
-		}
-	}
-	for _, pl := range []*plan{s.turn, s.plan} {
-		if err := s.makeLayers(pl); err != nil {
+	for i, id := range s.tops {
+		if err := s.fresh.make(id, s.targets[i].Size, false); err != nil {
 			return err
 		}
 	}
-	if err := s.pool.syncDir(); err != nil {
-		s.discard()
-		return blockdev.Wrap(blockdev.KindIO, opSnapshot, err)
-	}
-	return nil
+	return s.fresh.sync(opSnapshot)
 }
 
-// makeLayers makes the files of the layers that the plan adds.
-func (s *snapshot) makeLayers(pl *plan) error {
-	for _, id := range slices.Sorted(maps.Keys(pl.layers)) {
-		r := pl.layers[id]
-		if r == nil || s.pool.tree.nodes[id] != nil {
+// name gives the layers and volumes to come their ids.
+func (s *snapshot) name() (err error) {
+	for _, id := range slices.Sorted(maps.Keys(s.sources)) {
+		if s.sources[id].next, err = s.pool.newLayerID(); err != nil {
+			return err
+		}
+	}
+	s.tops = make([]string, len(s.set))
+	s.targets = make([]volumeRecord, len(s.set))
+	for i, c := range s.set {
+		if s.tops[i], err = s.pool.newLayerID(); err != nil {
+			return err
+		}
+		if c.Into != "" {
 			continue
 		}
-		if err := s.fresh.make(id, r.Size, false); err != nil {
+		spec := c.Target
+		if spec.Size == 0 {
+			spec.Size = s.pool.record(s.sources[c.Source].vol).Size
+		}
+		if s.targets[i], err = s.pool.newRecord(opSnapshot, spec, s.tops[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// discard takes back what prepare made and nobody uses.
-func (s *snapshot) discard() {
-	s.fresh.remove()
-	s.fresh.close()
-}
-
-// planSources gives each source a new top over its present one.
-func (s *snapshot) planSources() error {
-	for id, src := range s.sources {
-		v := s.pool.tree.volumes[id]
-		if v == nil || v != src.vol || v.live == nil {
-			return notFound(opSnapshot, id)
-		}
-		r := v.rec
-		next, err := s.pool.newLayerID()
+// check makes the records of the targets, as the tree is now.
+func (s *snapshot) check() error {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	more := int64(0)
+	for i, c := range s.set {
+		r, err := s.target(i, c)
 		if err != nil {
 			return err
 		}
-		s.turn.addLayer(next, r.Top, r.Size)
-		r.Top = next
-		s.turn.putVolume(r)
+		from := s.sources[c.Source].vol.rec
+		if r.Size < from.Size {
+			return blockdev.Errorf(blockdev.KindInvalid, opSnapshot,
+				"target %q of %d bytes is smaller than source %q of %d", r.Name, r.Size, from.Name, from.Size)
+		}
+		if s.targets[i] = r; c.Into == "" {
+			more += r.Size
+		}
 	}
-	return nil
+	return s.pool.withinLimit(opSnapshot, more)
 }
 
-// planMember gives the member's target a top over the source's frozen one.
-func (s *snapshot) planMember(c Copy) error {
-	from := s.sources[c.Source].vol.rec
-	r, err := s.target(c, from.Size)
-	if err != nil {
-		return err
-	}
-	if r.Size < from.Size {
-		return blockdev.Errorf(blockdev.KindInvalid, opSnapshot,
-			"target %q of %d bytes is smaller than source %q of %d", r.Name, r.Size, from.Name, from.Size)
-	}
-	if r.Base = from.Top; s.restores[r.ID] && !s.pool.tree.resettable(r.ID) {
-		r.Base = ""
-	}
-	s.plan.addLayer(r.Top, from.Top, r.Size)
-	s.plan.putVolume(r)
-	s.targets = append(s.targets, r)
-	return nil
-}
-
-// target is the record that a member's target will have.
-func (s *snapshot) target(c Copy, size int64) (volumeRecord, error) {
+// target is the record that a member's target will have, but for its base.
+func (s *snapshot) target(i int, c Copy) (volumeRecord, error) {
 	if c.Into != "" {
 		v := s.pool.tree.volumes[c.Into]
 		if v == nil {
@@ -235,22 +229,52 @@ func (s *snapshot) target(c Copy, size int64) (volumeRecord, error) {
 		}
 		r := v.rec
 		r.Revision++
-		var err error
-		r.Top, err = s.pool.newLayerID()
-		return r, err
+		r.Top = s.tops[i]
+		return r, nil
 	}
-	spec := c.Target
-	if spec.Size == 0 {
-		spec.Size = size
-	}
-	r, err := s.pool.newRecord(opSnapshot, spec)
-	if err != nil {
-		return r, err
-	}
-	for _, other := range s.targets {
-		if other.ID == r.ID || foldName(other.Name) == foldName(r.Name) {
+	r := s.targets[i]
+	for k, other := range s.targets[:i] {
+		if s.set[k].Into == "" && (other.ID == r.ID || foldName(other.Name) == foldName(r.Name)) {
 			return r, blockdev.Errorf(blockdev.KindExists, opSnapshot, "two members make a volume %q or %s", r.Name, r.ID)
 		}
 	}
 	return r, s.pool.free(opSnapshot, r.Name, r.ID)
+}
+
+// planTurn gives each source a new top over its present one.
+func (s *snapshot) planTurn() (*plan, error) {
+	pl := newPlan(&s.pool.tree)
+	for id, src := range s.sources {
+		if s.pool.tree.volumes[id] != src.vol {
+			return nil, notFound(opSnapshot, id)
+		}
+		r := src.vol.rec
+		src.from, src.frozen = r, s.pool.tree.nodes[r.Top]
+		pl.addLayer(src.next, r.Top, r.Size)
+		r.Top = src.next
+		pl.putVolume(r)
+	}
+	return pl, s.fresh.fit(pl)
+}
+
+// planTargets gives each target a top over what its source had at the instant.
+func (s *snapshot) planTargets() (*plan, error) {
+	if err := s.check(); err != nil { // others may have made volumes meanwhile
+		return nil, err
+	}
+	pl := newPlan(&s.pool.tree)
+	for i, c := range s.set {
+		r, from := &s.targets[i], s.sources[c.Source].from
+		if r.Base = from.Top; s.restores[r.ID] && !s.pool.tree.resettable(r.ID) {
+			r.Base = ""
+		}
+		pl.addLayer(r.Top, from.Top, r.Size)
+		pl.putVolume(*r)
+	}
+	for _, r := range s.targets {
+		if v := s.pool.tree.volumes[r.ID]; v != nil {
+			pl.collect(v.rec.Top)
+		}
+	}
+	return pl, s.fresh.fit(pl)
 }

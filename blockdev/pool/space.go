@@ -28,19 +28,16 @@ func (p *LayerPool) openBudget() error {
 	return nil
 }
 
-// admit says whether there is room for new volumes of size bytes together.
-func (p *LayerPool) admit(op string, size int64) error {
-	if err := p.withinLimit(op, size); err != nil {
-		return err
-	}
+// spare says whether more than the reserve is left, for new volumes.
+func (p *LayerPool) spare(op string) error {
 	if err := p.budget.Spare(); err != nil {
 		return blockdev.Wrap(blockdev.KindOf(err), op, err)
 	}
 	return nil
 }
 
-// withinLimit says whether volumes may get more bytes longer together; structure is
-// held.
+// withinLimit says whether volumes may get more bytes longer together; structure or mu
+// is held.
 func (p *LayerPool) withinLimit(op string, more int64) error {
 	if p.limit <= 0 || more <= 0 || more <= p.limit-p.tree.provisioned {
 		return nil
@@ -57,29 +54,6 @@ type LimitError struct {
 // Error names the figures.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%d bytes more than the %d that pool %s has provisioned go beyond its limit of %d", e.More, e.Provisioned, e.Pool, e.Limit)
-}
-
-// more is how many bytes the set's new volumes have.
-func (s *snapshot) more() (n int64) {
-	for _, r := range s.targets {
-		if s.pool.tree.volumes[r.ID] == nil {
-			n += r.Size
-		}
-	}
-	return n
-}
-
-// shared is the space of the layers below own, the volume's own ones, that it stands
-// on.
-func (p *LayerPool) shared(v *volume, own []*node, measure func(*node) (int64, error)) (sum int64) {
-	for _, n := range p.tree.chain(v)[len(own):] {
-		size, err := measure(n)
-		if err != nil {
-			p.log.Warn("layer could not be measured", "pool", p.name, "volume", v.rec.ID, "err", err)
-		}
-		sum += size
-	}
-	return sum
 }
 
 // exclusiveLocked is the space of all layers that belong to one volume alone, which

@@ -58,7 +58,7 @@ func (p *LayerPool) nextSum() (s *summing, ctx context.Context, bell <-chan stru
 // beginSummingLocked registers n, unless another is registered or n is about to change.
 func (p *LayerPool) beginSummingLocked(ctx context.Context, n *node) (*summing, context.Context) {
 	m := p.merge
-	if p.summing != nil || p.closed || n.gone || n.top != "" || n.filling || m != nil && (m.parent == n || m.child == n) {
+	if p.summing != nil || p.closed || n.gone || n.top != "" || n.filling || n.pins > 0 || m != nil && (m.parent == n || m.child == n) {
 		return nil, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -77,7 +77,8 @@ func (p *LayerPool) endSumming(s *summing, err error) {
 	id := s.node.rec.ID
 	switch {
 	case err == nil:
-		s.node.summed, s.node.measured = true, false
+		s.node.summed = true
+		s.node.changed()
 		delete(p.tree.bare, id)
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, errGone):
 		delete(p.tree.bare, id)
@@ -109,16 +110,21 @@ type heldLayer struct {
 
 // holdFrozen opens a layer that is registered.
 func (p *LayerPool) holdFrozen(n *node) (heldLayer, error) {
-	p.structure.Lock()
-	defer p.structure.Unlock()
-	if n.gone {
+	nodes := []*node{n}
+	p.mu.Lock()
+	gone, grounded := n.gone, n.rec.Parent == ""
+	if !gone {
+		n.users++
+	}
+	p.mu.Unlock()
+	if gone {
 		return heldLayer{}, errGone
 	}
-	nodes := []*node{n}
-	if err := p.hold(nodes); err != nil {
+	if err := p.openLayers(nodes); err != nil {
+		p.drop(nodes)
 		return heldLayer{}, err
 	}
-	return heldLayer{live: n.live, grounded: n.rec.Parent == "", nodes: nodes}, nil
+	return heldLayer{live: n.live, grounded: grounded, nodes: nodes}, nil
 }
 
 // checkReads has reads of an open frozen layer compared with its sums, if the pool was
@@ -163,7 +169,8 @@ func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 			return err
 		}
 		p.mu.Lock()
-		n.summed, n.measured = false, false
+		n.summed = false
+		n.changed()
 		live := n.live
 		p.mu.Unlock()
 		n.damage.keep()
@@ -220,7 +227,7 @@ func (p *LayerPool) WaitSummed(ctx context.Context) error {
 // noteBare keeps bare right after a change around layer id.
 func (t *tree) noteBare(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && len(n.children) > 1 && !n.summed {
+	if n != nil && n.top == "" && n.pins == 0 && len(n.children) > 1 && !n.summed {
 		t.bare[id] = struct{}{}
 		return
 	}

@@ -18,7 +18,7 @@ type tree struct {
 	names   map[string]VolumeID // folded
 	nodes   map[string]*node
 	// due are the frozen layers with one child that no volume can be reset to: they
-	// can be merged with it.
+	// can be merged with it. LayerPool.mu guards it.
 	due map[string]struct{}
 	// bare are the frozen layers with several children that lack sums, as far as is
 	// known. LayerPool.mu guards it.
@@ -32,6 +32,8 @@ type tree struct {
 
 // volume is a volume, and how it is in use.
 type volume struct {
+	id      VolumeID
+	turn    chan struct{} // who has claimed it has an item in it
 	rec     volumeRecord
 	live    *layer.Volume // nil: nobody uses it
 	held    []*node       // what the chain of live uses, the top first
@@ -41,6 +43,9 @@ type volume struct {
 	hooked  int           // of these, hooks, which do not need live
 	hooks   *layer.Hooks  // nil: there were none, and live never was
 	filling *filling      // a Hydrate that runs
+	merging bool          // a merge of its top is among the users
+	lifting bool          // the layer below is about to be its top
+	bar     chan struct{} // closed when the volume may be opened again; nil: it may be
 }
 
 // node is a layer, and how it is in use.
@@ -50,16 +55,25 @@ type node struct {
 	top      VolumeID     // the volume whose writable layer it is
 	bases    int          // volumes that can be reset to it
 	live     *layer.Layer // nil: not open
+	opening  sync.Mutex   // held by who opens it
 	users    int          // chains and copies that use live
 	filling  bool         // a Hydrate fills it
+	pins     int          // how many want it to stay as it is; see LayerPool.pin
 	summed   bool         // it has its sums
 	gone     bool         // not in the tree any more
 	damage   damages
 	size     int64 // of its files, if it is measured; guarded by LayerPool.mu
 	measured bool
+	changes  int       // of its size, as far as is known
 	refused  time.Time // a merge of it and its child found damage and waits until then; guarded by LayerPool.mu
 
 	sums sync.Mutex // to drop its sums, or to begin to compare what is copied with them
+}
+
+// changed says that a layer has to be measured again; LayerPool.mu is held.
+func (n *node) changed() {
+	n.measured = false
+	n.changes++
 }
 
 func newTree() tree {
@@ -126,11 +140,15 @@ func (pl *plan) checkAncestors(id string) error {
 
 // chain is the nodes that a volume stands on, its top first.
 func (t *tree) chain(v *volume) []*node {
-	var out []*node
-	for id := v.rec.Top; id != ""; {
-		n := t.nodes[id]
+	return t.under(t.nodes[v.rec.Top])
+}
+
+// under is a node and those that it stands on.
+func (t *tree) under(n *node) []*node {
+	out := []*node{n}
+	for n.rec.Parent != "" {
+		n = t.nodes[n.rec.Parent]
 		out = append(out, n)
-		id = n.rec.Parent
 	}
 	return out
 }
@@ -214,7 +232,8 @@ func (t *tree) applyLayer(id string, r *layerRecord) {
 		delete(t.bare, id)
 		return
 	}
-	n.rec, n.measured = *r, false
+	n.rec = *r
+	n.changed()
 	if r.Parent != "" {
 		t.need(r.Parent).children[id] = struct{}{}
 	}
@@ -258,7 +277,7 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 		return
 	}
 	if v == nil {
-		v = &volume{}
+		v = &volume{id: id, turn: make(chan struct{}, 1)}
 		t.volumes[id] = v
 	}
 	v.rec = *r
@@ -273,7 +292,7 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 // note keeps due right after a change around layer id.
 func (t *tree) note(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && n.bases == 0 && len(n.children) == 1 {
+	if n != nil && n.top == "" && n.bases == 0 && n.pins == 0 && len(n.children) == 1 {
 		t.due[id] = struct{}{}
 		return
 	}

@@ -2,8 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"maps"
 	"slices"
 
@@ -21,8 +19,8 @@ func checkSize(op string, size int64) error {
 
 // newRecord is the record of a new volume: what s wants, checked, with what it
 // leaves to us. Its name and id may be taken.
-func (p *LayerPool) newRecord(op string, s Spec) (volumeRecord, error) {
-	r := volumeRecord{ID: s.ID, Name: s.Name, Size: s.Size, Created: p.now(), Labels: s.Labels}
+func (p *LayerPool) newRecord(op string, s Spec, top string) (volumeRecord, error) {
+	r := volumeRecord{ID: s.ID, Name: s.Name, Size: s.Size, Created: p.now(), Labels: s.Labels, Top: top}
 	r = r.clone()
 	if err := ValidName(s.Name); err != nil {
 		return r, err
@@ -35,9 +33,6 @@ func (p *LayerPool) newRecord(op string, s Spec) (volumeRecord, error) {
 		r.ID, err = NewID(p.rand)
 	} else {
 		err = ValidID(s.ID)
-	}
-	if err == nil {
-		r.Top, err = p.newLayerID()
 	}
 	return r, err
 }
@@ -56,52 +51,78 @@ func (p *LayerPool) free(op string, name string, id VolumeID) error {
 // Create makes a volume that reads as zeros.
 func (p *LayerPool) Create(ctx context.Context, s Spec) (Volume, error) {
 	const op = "create volume"
-	r, err := p.newRecord(op, s)
+	end, err := p.begin(ctx, op)
 	if err != nil {
 		return Volume{}, err
 	}
-	if err := p.lockStructure(ctx, op); err != nil {
+	defer end()
+	r, err := p.newRecord(op, s, "")
+	if err != nil {
 		return Volume{}, err
 	}
-	defer p.structure.Unlock()
-	if err := p.free(op, r.Name, r.ID); err != nil {
+	if r.Top, err = p.newLayerID(); err != nil {
 		return Volume{}, err
 	}
-	if err := p.admit(op, r.Size); err != nil {
+	if err := p.room(op, r); err != nil { // before files are made
+		return Volume{}, err
+	}
+	if err := p.spare(op); err != nil {
 		return Volume{}, err
 	}
 	fresh := &freshLayers{pool: p}
+	defer fresh.close()
 	if err := fresh.make(r.Top, r.Size, true); err != nil {
 		return Volume{}, err
 	}
-	defer fresh.close()
-	if err := p.syncDir(); err != nil {
-		fresh.remove()
-		return Volume{}, blockdev.Wrap(blockdev.KindIO, op, err)
+	if err := fresh.sync(op); err != nil {
+		return Volume{}, err
+	}
+	if err := p.create(ctx, op, r, fresh); err != nil {
+		return Volume{}, err
+	}
+	return p.show(r), nil
+}
+
+// room says whether a new volume can be made.
+func (p *LayerPool) room(op string, r volumeRecord) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.free(op, r.Name, r.ID); err != nil {
+		return err
+	}
+	return p.withinLimit(op, r.Size)
+}
+
+// create puts a new volume into the tree.
+func (p *LayerPool) create(ctx context.Context, op string, r volumeRecord, fresh *freshLayers) error {
+	if err := p.lockStructure(ctx, op); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	if err := p.room(op, r); err != nil {
+		return err
 	}
 	pl := newPlan(&p.tree)
 	pl.addLayer(r.Top, "", r.Size)
 	pl.putVolume(r)
-	if err := p.commit(ctx, pl, fresh.ids()...); err != nil {
-		return Volume{}, err
-	}
-	return p.describe(p.tree.volumes[r.ID], p.allocated), nil
+	return p.commit(ctx, pl, fresh)
 }
 
-// freshLayers are layers that were made for a transaction that is not yet made.
+// freshLayers are layers that were made for transactions. Those of one that was made
+// are in the tree, and held until close.
 type freshLayers struct {
-	pool   *LayerPool
-	layers []*layer.Layer
+	pool    *LayerPool
+	layers  []*layer.Layer // not in the tree, and not known to the store
+	doubted []*layer.Layer // perhaps known to the store
+	held    []*node
 }
 
-// make makes one more; if that fails, all are removed.
+// make makes one more.
 func (f *freshLayers) make(id string, size int64, grounded bool) error {
 	f.pool.filesMade(id)
 	l, err := layer.Create(f.pool.fs, id, size, grounded)
 	if err != nil {
 		f.pool.removeFiles(id)
-		f.remove()
-		f.close()
 		return err
 	}
 	l.SetBudget(f.pool.budget)
@@ -109,112 +130,66 @@ func (f *freshLayers) make(id string, size int64, grounded bool) error {
 	return nil
 }
 
-func (f *freshLayers) ids() []string {
-	out := make([]string, len(f.layers))
-	for i, l := range f.layers {
-		out[i] = l.ID()
-	}
-	return out
+// sync makes the names of the files durable.
+func (f *freshLayers) sync(op string) error {
+	return blockdev.Wrap(blockdev.KindIO, op, f.pool.syncDir())
 }
 
-// take hands out an open layer, which close does not close any more.
-func (f *freshLayers) take(id string) *layer.Layer {
-	for i, l := range f.layers {
-		if l.ID() == id {
-			f.layers = slices.Delete(f.layers, i, i+1)
-			return l
+// fit makes the layers as long as the plan has them.
+func (f *freshLayers) fit(pl *plan) error {
+	for _, l := range f.layers {
+		if r := pl.layers[l.ID()]; r != nil {
+			if err := l.Grow(r.Size); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// remove takes the files away.
-func (f *freshLayers) remove() {
-	for _, l := range f.layers {
-		f.pool.removeFiles(l.ID())
+// adoptLocked puts the layers that the tree has in use there.
+func (f *freshLayers) adoptLocked() {
+	if f == nil {
+		return
 	}
+	f.layers = slices.DeleteFunc(f.layers, func(l *layer.Layer) bool {
+		n := f.pool.tree.nodes[l.ID()]
+		if n == nil {
+			return false
+		}
+		n.live = l
+		n.users++
+		f.held = append(f.held, n)
+		return true
+	})
 }
 
-// close closes the files.
-func (f *freshLayers) close() {
+// doubt says that a transaction failed and may have been stored, and gives the layers
+// that the store may know.
+func (f *freshLayers) doubt() (ids []string) {
+	if f == nil {
+		return nil
+	}
 	for _, l := range f.layers {
+		ids = append(ids, l.ID())
+	}
+	f.doubted, f.layers = append(f.doubted, f.layers...), nil
+	return ids
+}
+
+// close gives the layers that are in the tree free, and removes the files of those that
+// nobody will need.
+func (f *freshLayers) close() {
+	for _, l := range slices.Concat(f.layers, f.doubted) {
 		if err := l.Close(); err != nil {
 			f.pool.log.Warn("layer could not be closed", "layer", l.ID(), "err", err)
 		}
 	}
-	f.layers = nil
-}
-
-// describe is what callers see of a volume; structure or mu is held, as measure
-// needs it.
-func (p *LayerPool) describe(v *volume, measure func(*node) (int64, error)) Volume {
-	own, shared := p.tree.exclusive(v)
-	r := v.rec.clone()
-	out := Volume{
-		ID: r.ID, Pool: p.name, Name: r.Name, Size: r.Size, Created: r.Created,
-		Dependent: shared, Damaged: p.damagedBelow(v), Labels: r.Labels,
+	for _, l := range f.layers {
+		f.pool.removeFiles(l.ID())
 	}
-	for _, n := range own {
-		size, err := measure(n)
-		if err != nil {
-			p.log.Warn("layer could not be measured", "pool", p.name, "volume", r.ID, "err", err)
-		}
-		out.Allocated += size
-	}
-	out.Shared = p.shared(v, own, measure)
-	return out
-}
-
-// allocated is the space that a layer's files take.
-func (p *LayerPool) allocated(n *node) (int64, error) {
-	size, err := p.fs.Allocated(layer.DataFile(n.rec.ID))
-	if err == nil && n.rec.Parent != "" {
-		var more int64
-		more, err = p.fs.Allocated(layer.MapFile(n.rec.ID))
-		size += more
-	}
-	if err == nil && n.top == "" {
-		var more int64
-		if more, err = p.fs.Allocated(layer.SumFile(n.rec.ID)); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		size += more
-	}
-	return size, metaError("measure layer "+n.rec.ID, blockdev.Wrap(blockdev.KindIO, "stat", err))
-}
-
-// measuredLocked is allocated, remembered while the layer's files stay as they are.
-func (p *LayerPool) measuredLocked(n *node) (int64, error) {
-	if n.measured && p.stillLocked(n) {
-		return n.size, nil
-	}
-	size, err := p.allocated(n)
-	n.size, n.measured = size, err == nil && p.stillLocked(n)
-	return size, err
-}
-
-// stillLocked says whether nothing changes the files of a layer: nobody uses it, or
-// it is frozen and no merge moves blocks from or to it.
-func (p *LayerPool) stillLocked(n *node) bool {
-	if n.users == 0 && n.live == nil {
-		return true
-	}
-	merges := p.merge != nil && (p.merge.parent == n || p.merge.child == n)
-	return n.top == "" && !merges && !n.filling
-}
-
-// Get describes one volume.
-func (p *LayerPool) Get(ctx context.Context, id VolumeID) (Volume, error) {
-	const op = "get volume"
-	if err := p.lockTree(ctx, op); err != nil {
-		return Volume{}, err
-	}
-	defer p.mu.Unlock()
-	v := p.tree.volumes[id]
-	if v == nil {
-		return Volume{}, notFound(op, id)
-	}
-	return p.describe(v, p.measuredLocked), nil
+	f.pool.drop(f.held)
+	f.layers, f.doubted, f.held = nil, nil, nil
 }
 
 // lockTree locks mu for reading the tree; nil means that it is held.
@@ -239,73 +214,65 @@ func (p *LayerPool) Names(ctx context.Context) ([]string, error) {
 	return slices.AppendSeq(make([]string, 0, len(p.tree.names)), maps.Keys(p.tree.names)), nil
 }
 
-// remeasured is how many layers are measured anew, used or not, when the pool is:
-// filesystems give back what they kept ready for a file long after it was closed.
-const remeasured = 16
-
-// Info describes the pool and its space.
-func (p *LayerPool) Info(ctx context.Context) (Info, error) {
-	const op = "describe pool"
-	if err := p.lockTree(ctx, op); err != nil {
-		return Info{}, err
-	}
-	defer p.mu.Unlock()
-	out := Info{Name: p.name, Volumes: len(p.tree.volumes), LostFiles: p.lost.files, Lost: p.lost.bytes}
-	var err error
-	if out.Total, out.Free, err = p.fs.Space(); err != nil {
-		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)
-	}
-	out.Provisioned, out.MaxProvisioned, out.Reserve = p.tree.provisioned, p.limit, p.spared
-	anew := remeasured
-	for _, n := range p.tree.nodes { // in another order each time
-		if anew > 0 {
-			anew--
-			n.measured = false
-		}
-		size, err := p.measuredLocked(n)
-		if err != nil {
-			return Info{}, err
-		}
-		out.Allocated += size
-		out.Damaged += n.damage.below(n.rec.Size)
-	}
-	for id := range p.tree.due {
-		out.Reclaimable += p.tree.nodes[id].size
-	}
-	out.Shared = out.Allocated - p.exclusiveLocked()
-	out.Merging = len(p.tree.due)
-	return out, nil
-}
-
 // Update changes a volume's description. f must not call the pool.
 func (p *LayerPool) Update(ctx context.Context, id VolumeID, f func(*Volume) error) (Volume, error) {
 	const op = "update volume"
-	if err := p.lockStructure(ctx, op); err != nil {
-		return Volume{}, err
-	}
-	defer p.structure.Unlock()
-	v := p.tree.volumes[id]
-	if v == nil {
-		return Volume{}, notFound(op, id)
-	}
-	now := p.describe(v, p.allocated)
-	if err := f(&now); err != nil {
-		return Volume{}, kinded(op, err)
-	}
-	r, err := p.updated(op, v, now)
+	release, err := p.claim(ctx, op, id)
 	if err != nil {
 		return Volume{}, err
 	}
-	if err := p.change(ctx, v, r); err != nil {
+	defer release()
+	want, err := p.Get(ctx, id)
+	if err != nil {
 		return Volume{}, err
 	}
-	return p.describe(v, p.allocated), nil
+	if err := f(&want); err != nil {
+		return Volume{}, kinded(op, err)
+	}
+	r, err := p.change(ctx, op, id, func(r *volumeRecord) {
+		r.Name, r.Size, r.Labels = want.Name, want.Size, want.Labels
+	})
+	if err != nil {
+		return Volume{}, err
+	}
+	return p.show(r), nil
 }
 
-// updated checks what a caller wants to make of v.
-func (p *LayerPool) updated(op string, v *volume, want Volume) (volumeRecord, error) {
+// change changes the record of a volume that is claimed, and lets it grow. edit is
+// called more than once.
+func (p *LayerPool) change(ctx context.Context, op string, id VolumeID, edit func(*volumeRecord)) (volumeRecord, error) {
+	v, err := p.volume(op, id)
+	if err != nil {
+		return volumeRecord{}, err
+	}
+	r, err := p.edited(op, v, edit)
+	if err != nil {
+		return r, err
+	}
+	if r.Size == p.record(v).Size {
+		return p.storeRecord(ctx, op, v, edit)
+	}
+	u, err := p.acquire(ctx, op, id, 0)
+	if err != nil {
+		return r, err
+	}
+	defer p.release(v, 0)
+	p.unsink(u, u.live.Chain())
+	if err := u.live.Chain().Top().Grow(r.Size); err != nil {
+		return r, err
+	}
+	if r, err = p.storeRecord(ctx, op, v, edit); err == nil {
+		u.live.Grow(r.Size)
+	}
+	return r, err
+}
+
+// edited is the record of v as somebody wants it, checked.
+func (p *LayerPool) edited(op string, v *volume, edit func(*volumeRecord)) (volumeRecord, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	r := v.rec
-	r.Name, r.Size, r.Labels = want.Name, want.Size, want.Labels
+	edit(&r)
 	r = r.clone()
 	if err := ValidName(r.Name); err != nil {
 		return r, err
@@ -322,55 +289,82 @@ func (p *LayerPool) updated(op string, v *volume, want Volume) (volumeRecord, er
 	return r, p.withinLimit(op, r.Size-v.rec.Size)
 }
 
-// change stores v's new record and lets it grow.
-func (p *LayerPool) change(ctx context.Context, v *volume, r volumeRecord) error {
+// storeRecord stores it.
+func (p *LayerPool) storeRecord(ctx context.Context, op string, v *volume, edit func(*volumeRecord)) (volumeRecord, error) {
+	if err := p.lockStructure(ctx, op); err != nil {
+		return volumeRecord{}, err
+	}
+	defer p.structure.Unlock()
+	r, err := p.edited(op, v, edit)
+	if err != nil {
+		return r, err
+	}
 	pl := newPlan(&p.tree)
 	pl.putVolume(r)
 	if r.Size > v.rec.Size {
 		top := pl.layer(r.Top)
 		pl.addLayer(r.Top, top.Parent, max(r.Size, top.Size))
-		if v.live != nil {
-			p.unsink(v, v.live.Chain())
-			if err := v.live.Chain().Top().Grow(r.Size); err != nil {
-				return err
-			}
-		}
 	}
-	if err := p.commit(ctx, pl); err != nil {
-		return err
-	}
-	if v.live != nil {
-		v.live.Grow(r.Size)
-	}
-	return nil
+	return r, p.commit(ctx, pl, nil)
 }
 
 // Delete removes the volume. A Hydrate of it that is running ends with
 // KindNotFound.
 func (p *LayerPool) Delete(ctx context.Context, id VolumeID) error {
 	const op = "delete volume"
-	if err := p.lockStructure(ctx, op); err != nil {
+	release, err := p.claim(ctx, op, id)
+	if err != nil {
 		return err
 	}
-	defer p.structure.Unlock()
-	v := p.tree.volumes[id]
-	if v == nil {
-		return notFound(op, id)
+	defer release()
+	v, err := p.volume(op, id)
+	if err != nil {
+		return err
 	}
-	p.mu.Lock()
-	handles := v.handles
-	p.mu.Unlock()
-	if handles > 0 {
-		return blockdev.Errorf(blockdev.KindBusy, op, "volume %s (%q) has %d open handles and hooks", id, v.rec.Name, handles)
+	unbar, err := p.barUnless(v, func() error {
+		if v.handles == 0 {
+			return nil
+		}
+		return blockdev.Errorf(blockdev.KindBusy, op, "volume %s (%q) has %d open handles and hooks", id, v.rec.Name, v.handles)
+	})
+	if err != nil {
+		return err
 	}
-	pl := newPlan(&p.tree)
-	pl.volumes[id] = nil
-	pl.collect(v.rec.Top)
-	if err := p.commit(ctx, pl); err != nil {
+	defer unbar()
+	if err := p.delete(ctx, op, v); err != nil {
 		return err
 	}
 	p.abandon(v)
 	return nil
+}
+
+// barUnless keeps everybody who wants to open a claimed volume waiting until unbar, or
+// gives the error of a reason, which is called with mu held, not to.
+func (p *LayerPool) barUnless(v *volume, reason func() error) (unbar func(), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := reason(); err != nil {
+		return nil, err
+	}
+	v.bar = make(chan struct{})
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		close(v.bar)
+		v.bar = nil
+	}, nil
+}
+
+// delete takes a volume out of the tree.
+func (p *LayerPool) delete(ctx context.Context, op string, v *volume) error {
+	if err := p.lockStructure(ctx, op); err != nil {
+		return err
+	}
+	defer p.structure.Unlock()
+	pl := newPlan(&p.tree)
+	pl.volumes[v.id] = nil
+	pl.collect(v.rec.Top)
+	return p.commit(ctx, pl, nil)
 }
 
 // abandon closes a volume that is not in the tree any more.

@@ -48,6 +48,13 @@ func (m *Meta) Update(ctx context.Context, fn func(pool.MetaTx) error) error {
 	return err
 }
 
+// SetCommit sets Commit while the Meta is in use.
+func (m *Meta) SetCommit(f func() (apply bool, err error)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Commit = f
+}
+
 // View runs fn on what is there.
 func (m *Meta) View(ctx context.Context, fn func(pool.MetaTx) error) error {
 	m.mu.Lock()
