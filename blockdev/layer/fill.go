@@ -14,6 +14,8 @@ const (
 	// copyPiece is the largest range that is copied at once; writes to blocks
 	// of it that the layer does not have yet wait meanwhile. Bytes.
 	copyPiece = 4 << 20
+	// clonePiece is that where the last range cost nothing. Bytes.
+	clonePiece = 16 << 20
 	// commitEvery is how much is copied before it is made durable, so that an
 	// interrupted copy does not begin at the start again. Bytes.
 	commitEvery = 1 << 30
@@ -86,13 +88,18 @@ func (l *Layer) Fill(ctx context.Context, below *View, pace Pace) error {
 // run moves piece after piece of size bytes and makes them durable. skip says how
 // much need not be looked at from a place on.
 func (m *mover) run(ctx context.Context, size int64, skip func(off int64) int64, move func(off, n int64) error) error {
+	piece := int64(copyPiece)
 	for off := int64(0); off < size; {
 		skipped, before := skip(off), m.copied
-		n := min(cmp.Or(m.piece, copyPiece), size-off-skipped)
+		n := min(cmp.Or(m.piece, piece), size-off-skipped)
 		if err := move(off+skipped, n); err != nil {
 			return err
 		}
-		if err := m.step(ctx, skipped+n, m.copied-before); err != nil {
+		cost := m.copied - before
+		if piece = copyPiece; cost == 0 && !m.copies {
+			piece = clonePiece
+		}
+		if err := m.step(ctx, skipped+n, cost); err != nil {
 			return err
 		}
 		off += skipped + n
