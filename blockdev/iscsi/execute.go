@@ -148,15 +148,18 @@ func (s *session) execute(t *task) scsi.Result {
 	return res
 }
 
-// executed hands the result over to the sender, or ends an aborted task. It says
-// whether its worker goes on.
+// executed answers the command, or ends an aborted task. It says whether its worker
+// goes on.
 func (s *session) executed(t *task, res scsi.Result, w worker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t.result = res
-	if t.aborted {
+	switch {
+	case t.aborted:
 		s.endAbortedLocked(t)
-	} else {
+	case s.mu.order.live == 1 && s.out.seize():
+		s.sendAloneLocked(t) // no other answer is near that could share the system call
+	default:
 		s.respondLocked(t)
 	}
 	return s.restLocked(w)

@@ -18,15 +18,18 @@ type outgoing interface {
 // outboxRoom is how many entries the reader lets wait before it stops reading.
 const outboxRoom = 1024
 
-// outbox is the queue between those who answer and the sender.
+// outbox is the queue between those who answer and the one who sends: the sender, or a
+// worker whose answer is the only one.
 type outbox struct {
 	w       *pdu.Writer
 	wake    chan struct{} // has an element when there may be something to do
 	drained chan struct{} // closed when the sender has ended
+	batch   []outgoing    // what is being sent; of the one who sends
 
 	mu struct {
 		sync.Mutex
 		queue  []outgoing
+		busy   bool // somebody sends
 		closed bool
 		room   *sync.Cond
 	}
@@ -46,7 +49,7 @@ func (o *outbox) push(x outgoing) bool {
 		return false
 	}
 	o.mu.queue = append(o.mu.queue, x)
-	first := len(o.mu.queue) == 1
+	first := len(o.mu.queue) == 1 && !o.mu.busy
 	o.mu.Unlock()
 	if first {
 		o.signal()
@@ -70,14 +73,56 @@ func (o *outbox) waitRoom() {
 	}
 }
 
-// take swaps the queue for the empty slice spare. closed comes with the last
-// entries.
-func (o *outbox) take(spare []outgoing) (batch []outgoing, closed bool) {
+// seize makes the caller the one who sends, if nobody does and nothing waits.
+func (o *outbox) seize() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch, o.mu.queue = o.mu.queue, spare
+	if o.mu.busy || o.mu.closed || len(o.mu.queue) > 0 {
+		return false
+	}
+	o.mu.busy = true
+	return true
+}
+
+// await makes the caller the one who sends when there is something to send; false
+// when nothing will be any more.
+func (o *outbox) await() bool {
+	for {
+		o.mu.Lock()
+		free, some, closed := !o.mu.busy, len(o.mu.queue) > 0, o.mu.closed
+		if free && some {
+			o.mu.busy = true
+		}
+		o.mu.Unlock()
+		if free && (some || closed) {
+			return some
+		}
+		<-o.wake
+	}
+}
+
+// release ends what seize or await began; false: there is more to send.
+func (o *outbox) release() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.mu.queue) > 0 {
+		return false
+	}
+	o.mu.busy = false
+	if o.mu.closed {
+		o.signal()
+	}
+	return true
+}
+
+// take makes the queue the batch; false if it is empty. Only the one who sends calls it.
+func (o *outbox) take() bool {
+	clear(o.batch)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.batch, o.mu.queue = o.mu.queue, o.batch[:0]
 	o.mu.room.Broadcast()
-	return batch, o.mu.closed
+	return len(o.batch) > 0
 }
 
 // close lets no more in; the sender ends after what is there.

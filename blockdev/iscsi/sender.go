@@ -8,42 +8,61 @@ import (
 	"twinlun/blockdev/scsi"
 )
 
-// send is the sender: it writes what is in the outbox and flushes when there is
-// nothing left. After a failure it goes on to empty the outbox.
+// send is the sender: it writes what is in the outbox until that is closed and empty.
+// After a failure it goes on to empty it.
 func (s *session) send() {
 	defer close(s.out.drained)
-	var batch []outgoing
-	var closed, yielded bool
-	for {
-		clear(batch)
-		batch, closed = s.out.take(batch[:0])
+	for s.out.await() {
+		s.drain()
+	}
+}
+
+// drain sends what is in the outbox until nothing is left, for a caller who may.
+func (s *session) drain() {
+	for yielded := false; ; {
 		switch {
-		case len(batch) > 0:
+		case s.out.take():
 			yielded = false
-			s.sendAll(batch)
-		case !yielded && !closed:
+			s.sendBatch()
+		case !yielded:
 			// Commands that are about to finish share the system call.
 			yielded = true
 			runtime.Gosched()
 		default:
 			s.flush()
-			if closed {
+			if s.out.release() {
 				return
 			}
-			<-s.out.wake
 			yielded = false
 		}
 	}
 }
 
-func (s *session) sendAll(batch []outgoing) {
+// sendAloneLocked answers t, for a caller who has seized the outbox. The lock is released
+// meanwhile.
+func (s *session) sendAloneLocked(t *task) {
+	s.leaveLocked(t)
+	t.state = taskResponding
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	s.out.batch = append(s.out.batch[:0], t)
+	s.sendBatch()
+	s.flush()
+	if !s.out.release() {
+		s.drain()
+	}
+}
+
+// sendBatch writes what take took; what fails ends the session.
+func (s *session) sendBatch() {
 	s.limitWrite()
-	for i, x := range batch {
+	for i, x := range s.out.batch {
 		if err := x.send(s, s.out.w); err != nil {
-			s.fail(err, batch[i+1:])
-			return
+			s.fail(err, s.out.batch[i+1:])
+			break
 		}
 	}
+	clear(s.out.batch)
 }
 
 func (s *session) flush() {
