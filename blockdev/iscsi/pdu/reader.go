@@ -19,8 +19,13 @@ var (
 
 const (
 	readerBuffer = 64 << 10
-	digestLen    = 4
-	maxAHS       = 255 * 4
+	// longData is from where a data segment is read to where it belongs at once.
+	longData = 16 << 10
+	// shortAhead is how much is read ahead after a long data segment, because
+	// another is to be expected: what is read ahead of it has to be copied.
+	shortAhead = 2 << 10
+	digestLen  = 4
+	maxAHS     = 255 * 4
 )
 
 // Reader takes PDUs from a stream: Next gives a header, then Data or Discard
@@ -32,6 +37,7 @@ type Reader struct {
 	// MaxData is the longest data segment that is taken, in bytes.
 	MaxData int
 
+	src     throttle
 	br      *bufio.Reader
 	ahs     [maxAHS]byte
 	ahsLen  int
@@ -42,9 +48,20 @@ type Reader struct {
 // NewReader reads from r, which it buffers, and takes data segments of at most
 // maxData bytes.
 func NewReader(r io.Reader, maxData int) *Reader {
-	return &Reader{MaxData: maxData, br: bufio.NewReaderSize(r, readerBuffer), pending: -1,
+	rd := &Reader{MaxData: maxData, src: throttle{r: r, most: readerBuffer}, pending: -1,
 		table: crc32.MakeTable(crc32.Castagnoli)}
+	rd.br = bufio.NewReaderSize(&rd.src, readerBuffer)
+	return rd
 }
+
+// throttle bounds how much of a stream is read ahead.
+type throttle struct {
+	r    io.Reader
+	most int // bytes, > 0
+}
+
+// Read is part of io.Reader.
+func (t *throttle) Read(p []byte) (int, error) { return t.r.Read(p[:min(len(p), t.most)]) }
 
 // Next reads the header segments of the next PDU into h, after it has skipped
 // what was not read of the last one. io.EOF means a clean end between PDUs.
@@ -68,6 +85,10 @@ func (r *Reader) Next(h *Header) error {
 		}
 	}
 	r.pending = h.DataLen()
+	r.src.most = readerBuffer
+	if r.pending >= longData {
+		r.src.most = shortAhead
+	}
 	return nil
 }
 
@@ -84,7 +105,7 @@ func (r *Reader) Data(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if err := r.full(p); err != nil {
+	if err := r.segment(p); err != nil {
 		return err
 	}
 	var tail [3 + digestLen]byte
@@ -110,6 +131,7 @@ func (r *Reader) Discard() error {
 	if n <= 0 {
 		return nil
 	}
+	r.src.most = readerBuffer
 	n += padding(n)
 	if r.DataDigest {
 		n += digestLen
@@ -133,6 +155,19 @@ func (r *Reader) checkHeader(h *Header) error {
 // full reads all of p; an end of the stream is an error here.
 func (r *Reader) full(p []byte) error {
 	_, err := io.ReadFull(r.br, p)
+	return unexpected(err)
+}
+
+// segment is full for what may be long: that goes past the buffer.
+func (r *Reader) segment(p []byte) error {
+	n := min(r.br.Buffered(), len(p))
+	if len(p)-n < longData {
+		return r.full(p)
+	}
+	if err := r.full(p[:n]); err != nil {
+		return err
+	}
+	_, err := io.ReadFull(r.src.r, p[n:])
 	return unexpected(err)
 }
 

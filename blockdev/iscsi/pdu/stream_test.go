@@ -83,6 +83,61 @@ func encoded(t *testing.T, header, data bool, payload []byte) []byte {
 	return out.Bytes()
 }
 
+// asked notes how much is asked of a reader at a time.
+type asked struct {
+	io.Reader
+	sizes []int
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	a.sizes = append(a.sizes, len(p))
+	return a.Reader.Read(p)
+}
+
+// Long data segments are read to where they belong, but for little; many short PDUs
+// come with one read, also after a long one.
+func TestReadAhead(t *testing.T) {
+	const long, short = 200_000, 8
+	var wire bytes.Buffer
+	w := NewWriter(&wire)
+	for _, n := range []int{short, long, long, long, short, short, short, short} {
+		require.NoError(t, w.Write(&Header{}, nil, make([]byte, n)))
+	}
+	require.NoError(t, w.Flush())
+	src := &asked{Reader: &wire}
+	r := NewReader(src, 1<<20)
+	var h Header
+	for r.Next(&h) == nil {
+		require.NoError(t, r.Data(make([]byte, h.DataLen())))
+	}
+	pdu := HeaderLen + short
+	require.Equal(t, []int{
+		readerBuffer,
+		long - (readerBuffer - pdu - HeaderLen), // nothing was known of it
+		shortAhead, long - (shortAhead - HeaderLen),
+		shortAhead, long - (shortAhead - HeaderLen),
+		shortAhead, // all that is left
+		readerBuffer,
+	}, src.sizes)
+}
+
+// What is skipped is read in large pieces, however it began.
+func TestSkipLongData(t *testing.T) {
+	const long = 1 << 20
+	var wire bytes.Buffer
+	w := NewWriter(&wire)
+	for range 2 {
+		require.NoError(t, w.Write(&Header{}, nil, make([]byte, long)))
+	}
+	src := &asked{Reader: &wire}
+	r := NewReader(src, long)
+	var h Header
+	require.NoError(t, r.Next(&h))
+	require.NoError(t, r.Next(&h))
+	require.Equal(t, io.EOF, r.Next(&h))
+	require.Less(t, len(src.sizes), 2*long/readerBuffer+4)
+}
+
 // Each flipped bit must be seen by the digest that covers it.
 func TestDigestsSeeDamage(t *testing.T) {
 	good := encoded(t, true, true, []byte("hello"))
