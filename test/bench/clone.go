@@ -13,9 +13,8 @@ import (
 
 // Values of CIM_ReplicationService (DSP1055).
 const (
-	syncSnapshot      = uint64(7)
-	syncClone         = uint64(8)
-	stateSynchronized = uint64(4)
+	syncSnapshot = uint64(7)
+	syncClone    = uint64(8)
 )
 
 // cloneTimes are the seconds that one clone took until so much of it could be done.
@@ -137,7 +136,7 @@ type replica struct {
 }
 
 // replicate makes one replica with CreateListReplica.
-func (d *daemon) replicate(ctx context.Context, syncType uint64, source *cim.Path, name string, more ...cim.Arg) (replica, error) {
+func (d *daemon) replicate(ctx context.Context, syncType uint64, source cim.Value, name string, more ...cim.Arg) (replica, error) {
 	in := append([]cim.Arg{arg("SyncType", syncType), arg("SourceElements", []cim.Value{source}), arg("ElementNames", []cim.Value{name})}, more...)
 	r, err := d.invoke(ctx, "CIM_ReplicationService", "CreateListReplica", in...)
 	if err != nil {

@@ -91,7 +91,7 @@ func startDaemon(ctx context.Context, l *lab, dataDir string) (*daemon, error) {
 	}
 	d := &daemon{process: p, dataDir: dataDir}
 	if err := d.connect(ctx, dataDir, schema.Class); err != nil {
-		return nil, fmt.Errorf("%w; %w", err, d.stop())
+		return nil, errors.Join(err, d.stop())
 	}
 	d.started = time.Since(begun)
 	return d, nil

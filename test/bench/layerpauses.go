@@ -87,7 +87,7 @@ func (v *volumes) pauseRows(ctx context.Context, l *lab, t *table, n int, sorts 
 		if err := v.deepen(ctx, ids[0], disks[0], s.before); err != nil {
 			return err
 		}
-		p := pauses{volumes: v, ids: ids, disks: disks, writers: s.writers, budget: pick(l, 10*time.Second, time.Minute)}
+		p := pauses{volumes: v, ids: ids, disks: disks, writers: s.writers, budget: pick(l, 6*time.Second, 40*time.Second)}
 		all, err := p.take(ctx, n, s.name)
 		if err != nil {
 			return err

@@ -84,11 +84,7 @@ func (l *lab) whileRunning(ctx context.Context, data string, f func(d *daemon) e
 // snapshotAll makes a snapshot of every volume, many with each call.
 func (d *daemon) snapshotAll(ctx context.Context) error {
 	const together = 100
-	var sources []cim.Value
-	err := d.Enumerate(ctx, namespace, "CIM_StorageVolume", func(in *cim.Instance) error {
-		sources = append(sources, in.Path)
-		return nil
-	})
+	sources, err := d.volumes(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,6 +101,15 @@ func (d *daemon) snapshotAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// volumes are the paths of all volumes, as they come.
+func (d *daemon) volumes(ctx context.Context) (all []cim.Value, err error) {
+	err = d.Enumerate(ctx, namespace, "CIM_StorageVolume", func(in *cim.Instance) error {
+		all = append(all, in.Path)
+		return nil
+	})
+	return all, err
 }
 
 // createThroughPool makes volumes while the daemon does not run.
@@ -133,6 +138,10 @@ func createThroughPool(ctx context.Context, data string, n int) error {
 // single measures requests one after another.
 func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 	var last replica
+	all, err := d.volumes(ctx)
+	if err != nil {
+		return err
+	}
 	v, err := d.named(ctx, "volume00007")
 	if err != nil {
 		return err
@@ -142,6 +151,11 @@ func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 		return err
 	}
 	n, made := pick(l, 200, 1000), 0
+	snapshot := func(source cim.Value) (err error) {
+		made++
+		last, err = d.replicate(ctx, syncSnapshot, source, fmt.Sprintf("snapshot%05d", made))
+		return err
+	}
 	w := &wire{}
 	defer func() { w.close() }()
 	on := func(op operation) func() error {
@@ -160,11 +174,8 @@ func (l *lab) single(ctx context.Context, t *table, d *daemon) error {
 		times int
 		do    func() error
 	}{
-		{"CreateListReplica, snapshot", n, func() (err error) {
-			made++
-			last, err = d.replicate(ctx, syncSnapshot, v, fmt.Sprintf("snapshot%05d", made))
-			return err
-		}},
+		{"CreateListReplica, snapshot", n, func() error { return snapshot(all[made*len(all)/n]) }},
+		{"the same, all of one volume", 100, func() error { return snapshot(v) }},
 		{"Get of a volume", n, on(getOnce(v))},
 		{"Invoke GetSupportedFeatures", n / 4, on(invokeOnce)},
 		{"Enumerate and the first Pull of 100", n / 8, on(firstPull)},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -33,7 +34,7 @@ func startTgtd(ctx context.Context, dir, file string) (*tgtd, error) {
 		return nil, err
 	}
 	if err := t.serve(ctx, file); err != nil {
-		return nil, fmt.Errorf("%w; %w", err, t.stop(ctx))
+		return nil, errors.Join(err, t.stop(ctx))
 	}
 	return t, nil
 }
