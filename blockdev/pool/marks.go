@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/layer"
@@ -43,10 +44,11 @@ const (
 // marks is what the pool has in memory of them.
 type marks struct {
 	mu      sync.Mutex
-	spare   []string            // marked as new, and not used yet
-	issued  map[string]struct{} // likewise, and in the hands of somebody who makes no files yet
-	removed []string            // the files are removed, but the names may come back
-	clean   []string            // and may not: the marks can go
+	spare   []string              // marked as new, and not used yet
+	issued  map[string]struct{}   // likewise, and in the hands of somebody who makes no files yet
+	removed []string              // the files are removed, but the names may come back
+	clean   []string              // and may not: the marks can go
+	failed  atomic.Pointer[error] // of a sync of the folder
 }
 
 // markChange is what a transaction does to marks, apart from what it does to layers.
@@ -185,8 +187,24 @@ func (p *LayerPool) removeFiles(id string) {
 	}
 }
 
-// syncDir makes the names of files durable. What was removed before is gone then.
+// syncDir makes the names of files durable. What was removed before is gone then. An
+// error is that of all later calls, too: names that are lost stay lost, whatever a later
+// sync says.
 func (p *LayerPool) syncDir() error {
+	if err := p.marks.failed.Load(); err != nil {
+		return *err
+	}
+	err := p.syncNames()
+	if err != nil && p.marks.failed.CompareAndSwap(nil, &err) {
+		p.log.Error("the folder cannot be made durable: no volumes or snapshots are made any more", "pool", p.name, "err", err)
+	}
+	if first := p.marks.failed.Load(); first != nil {
+		return *first // of another that ran meanwhile
+	}
+	return nil
+}
+
+func (p *LayerPool) syncNames() error {
 	p.marks.mu.Lock()
 	removed := p.marks.removed
 	p.marks.removed = nil

@@ -19,6 +19,7 @@ type Dir struct {
 	dir   *os.File // for SyncDir
 	lock  *os.File
 	shelf shelf
+	names lanes // one, for dir
 }
 
 // OpenDir opens the folder path, making it with mode 0700 if it is not there, and
@@ -41,7 +42,9 @@ func OpenDir(path string) (*Dir, error) {
 		lock.Close()
 		return nil, err
 	}
-	return &Dir{path: path, dir: dir, lock: lock, shelf: shelf{path: filepath.Join(path, shelfName)}}, nil
+	d := &Dir{path: path, dir: dir, lock: lock, shelf: shelf{path: filepath.Join(path, shelfName)}}
+	d.names.main, d.names.only = d.syncNames, true
+	return d, nil
 }
 
 // makeDir makes path and makes its name durable.
@@ -126,9 +129,13 @@ func (d *Dir) List() ([]string, error) {
 	return names, nil
 }
 
-// SyncDir syncs the folder, after the shelf if that was changed: what has moved is
+// SyncDir syncs the folder: once for all who wait. The kernel tells of a loss once, so
+// an error is that of all later calls, too.
+func (d *Dir) SyncDir() error { return d.names.sync() }
+
+// syncNames syncs the folder, after the shelf if that was changed: what has moved is
 // there before it is gone here.
-func (d *Dir) SyncDir() error {
+func (d *Dir) syncNames() error {
 	if err := d.shelf.sync(); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const maxLanes = 4
 // failed.
 type lanes struct {
 	main func() error // syncs the descriptor that is there from the beginning
-	more func() (*os.File, error)
+	more func() (*os.File, error) // not called if only is set
 
 	mu      sync.Mutex
 	idle    []lane

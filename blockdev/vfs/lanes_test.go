@@ -128,3 +128,27 @@ func TestSyncsAtOnce(t *testing.T) {
 	require.Error(t, f.Sync())
 	require.Error(t, f.Close())
 }
+
+// TestFolderStaysFailed: a folder whose sync failed once is never said to be durable
+// again, to whomever asks, also to those who ask while the sync that fails is running.
+func TestFolderStaysFailed(t *testing.T) {
+	d, err := OpenDir(t.TempDir())
+	require.NoError(t, err)
+	defer d.Close()
+	require.NoError(t, d.SyncDir())
+	lost, begun, results := errors.New("lost"), make(chan int), make(chan error)
+	d.names.main = func() error { begun <- 0; return <-results }
+	d.names.all, d.names.idle = nil, nil // it is used anew
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if err := d.SyncDir(); !errors.Is(err, lost) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	<-begun
+	results <- lost
+	wg.Wait()
+	require.ErrorIs(t, d.SyncDir(), lost)
+}

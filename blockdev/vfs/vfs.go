@@ -37,6 +37,9 @@ type Files interface {
 	// List gives the names of all files, in no order.
 	List() ([]string, error)
 	// SyncDir makes every earlier Create, Remove, Shelve and Unshelve durable.
+	// After an error no name must be relied on that was not durable before: it
+	// may be gone after a power cut although later calls succeed. An error that
+	// one caller gets all get who may depend on what it was about.
 	SyncDir() error
 }
 

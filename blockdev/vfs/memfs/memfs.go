@@ -5,7 +5,7 @@
 // what the last successful Sync made durable or any of the values written since,
 // each for itself; likewise each file's size and each name. What a failed Sync
 // covered stays in doubt for ever, as on Linux, where later calls succeed although
-// the data is gone. Everything random comes from one seed, so a run that fails can
+// the data is gone; likewise the names that a failed SyncDir was to make durable. Everything random comes from one seed, so a run that fails can
 // be repeated.
 package memfs
 
@@ -67,6 +67,20 @@ type FS struct {
 type entry struct {
 	now   *inode
 	maybe []*inode // the first is durable; nil: no such file
+	doubt bool     // it was made and a SyncDir failed: no later one settles it, before it changes again
+}
+
+// set changes what the name stands for.
+func (e *entry) set(n *inode) {
+	e.now, e.doubt = n, false
+	e.maybe = append(e.maybe, n)
+}
+
+// settle is a SyncDir.
+func (e *entry) settle() {
+	if !e.doubt {
+		e.maybe = []*inode{e.now}
+	}
 }
 
 // New makes an empty FS whose random choices follow from seed.
@@ -171,9 +185,8 @@ func (m *FS) Create(name string) (vfs.File, error) {
 	if e.now != nil {
 		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
 	}
-	e.now = newInode()
+	e.set(newInode())
 	e.now.linked, e.now.opens = true, 1
-	e.maybe = append(e.maybe, e.now)
 	if err != nil {
 		return nil, public(err)
 	}
@@ -209,8 +222,7 @@ func (m *FS) Remove(name string) error {
 	}
 	e.now.linked = false
 	m.reclaimLocked(e.now)
-	e.now = nil
-	e.maybe = append(e.maybe, nil)
+	e.set(nil)
 	return public(err)
 }
 
@@ -242,10 +254,13 @@ func (m *FS) SyncDir() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.stepLocked(OpSyncDir, ""); err != nil {
+		for _, e := range m.entries {
+			e.doubt = e.doubt || e.now != nil && len(e.maybe) > 1
+		}
 		return public(err)
 	}
 	for _, e := range m.entries {
-		e.maybe = []*inode{e.now}
+		e.settle()
 	}
 	m.durableMoves()
 	return nil

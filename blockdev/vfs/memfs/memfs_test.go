@@ -199,3 +199,33 @@ func TestSameSeedSameOutcome(t *testing.T) {
 	}
 	require.Equal(t, read(), read())
 }
+
+// TestFailedSyncDir: a name that a failed SyncDir was to make durable is in doubt,
+// whatever later ones say, until it is made anew.
+func TestFailedSyncDir(t *testing.T) {
+	lost := 0
+	for seed := range uint64(40) {
+		m := memfs.New(seed)
+		_, err := m.Create("a")
+		require.NoError(t, err)
+		m.SetFault(func(op memfs.Op, _ string) error {
+			if op == memfs.OpSyncDir {
+				return syscall.EIO
+			}
+			return nil
+		})
+		require.ErrorIs(t, m.SyncDir(), syscall.EIO)
+		m.SetFault(nil)
+		_, err = m.Create("b")
+		require.NoError(t, err)
+		require.NoError(t, m.SyncDir())
+		after := m.Crash()
+		_, err = after.Open("b")
+		require.NoError(t, err)
+		if _, err = after.Open("a"); err != nil {
+			lost++
+		}
+	}
+	require.NotZero(t, lost)
+	require.Less(t, lost, 40)
+}

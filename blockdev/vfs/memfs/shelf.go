@@ -37,8 +37,8 @@ func (m *FS) Shelve(name string) error {
 		m.entries[shelf+name] = to
 	}
 	m.moves = append(m.moves, move{node: from.now, from: name, to: shelf + name})
-	to.now, to.maybe = from.now, append(to.maybe, from.now)
-	from.now, from.maybe = nil, append(from.maybe, nil)
+	to.set(from.now)
+	from.set(nil)
 	return public(err)
 }
 
