@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,8 +115,36 @@ func TestIOMetrics(t *testing.T) {
 	require.Equal(t, shown, page(reg))
 	m.keep(nil)
 	require.NotContains(t, page(reg), `target="a"`)
+
+	// A target of that name that comes again begins anew, and can go again.
+	m.CommandDone(iscsi.CommandInfo{Target: "a", Opcode: 0x88, Status: scsi.StatusGood, In: 7})
+	require.Contains(t, page(reg), `twinlun_iscsi_command_seconds_count{operation="read",target="a"} 1`)
+	require.Contains(t, page(reg), `twinlun_iscsi_bytes_total{direction="read",target="a"} 7`)
+	m.keep(nil)
+	require.NotContains(t, page(reg), `target="a"`)
 	_, err = newIOMetrics(reg)
 	require.Error(t, err, "twice in one registry")
+}
+
+// Commands of several sessions are counted while targets go.
+func TestIOMetricsAtOnce(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	m, err := newIOMetrics(reg)
+	require.NoError(t, err)
+	const each = 200
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			target := []string{"stays", "goes"}[i%2]
+			m.SessionOpened(iscsi.SessionInfo{Target: target})
+			for range each {
+				m.CommandDone(iscsi.CommandInfo{Target: target, Opcode: 0x8a, Status: scsi.StatusGood, Out: 1})
+			}
+		})
+		wg.Go(func() { m.keep(map[string]bool{"stays": true}) })
+	}
+	wg.Wait()
+	require.Contains(t, page(reg), fmt.Sprintf(`twinlun_iscsi_bytes_total{direction="write",target="stays"} %d`, 2*each))
 }
 
 // world is what stateMetrics shows.
