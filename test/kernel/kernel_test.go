@@ -65,7 +65,7 @@ func needVM(t *testing.T) string {
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	for tool, from := range map[string]string{
 		"bash": "bash", "qemu-system-x86_64": "qemu-system-x86", "busybox": "busybox-static", "cpio": "cpio", "modprobe": "kmod", "mke2fs": "e2fsprogs",
-		"lsblk": "util-linux", "flock": "util-linux", "fio": "fio", "iscsiadm": "open-iscsi",
+		"lsblk": "util-linux", "flock": "util-linux", "fio": "fio", "iscsiadm": "open-iscsi", "mkfs.xfs": "xfsprogs", "dmsetup": "dmsetup",
 	} {
 		system.Tool(t, tool, from)
 	}

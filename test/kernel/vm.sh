@@ -3,7 +3,8 @@
 #   vm.sh build          makes the guest's image, once; prints where it is
 #   vm.sh run SCRIPT     boots it and runs SCRIPT with busybox sh; its output and input are ours, its exit status too
 # The guest reaches this machine's 127.0.0.1 as 10.0.2.2. It has busybox, iscsid (running), iscsiadm, mke2fs, e2fsck,
-# lsblk, blkdiscard and fio. What a script is to know is given as variables of the environment named GUEST_*.
+# lsblk, blkdiscard, fio, mkfs.xfs and dmsetup. What a script is to know is given as variables of the environment named GUEST_*.
+#   TWINLUN_VM_FILE      a program that the script finds as /job/program
 #   TWINLUN_VM_ACCEL     tcg, which works everywhere and is the default, or kvm
 #   TWINLUN_VM_SECONDS   when to give up on a guest, 240
 # `test/setup/clients.sh kernel` installs what it is made of. The kernel itself is only downloaded.
@@ -35,7 +36,7 @@ put_modules() {
   local root=$1 tree=$2 version wanted
   version=$(ls "$tree/lib/modules")
   depmod -b "$tree" "$version"
-  for wanted in virtio_pci virtio_net crc32c_intel sd_mod iscsi_tcp; do
+  for wanted in virtio_pci virtio_net crc32c_intel sd_mod iscsi_tcp loop xfs dm_flakey; do
     modprobe -d "$tree" -S "$version" --show-depends "$wanted" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
   done | awk '!seen[$0]++' | while read -r wanted; do
     cp "$wanted" "$root/modules/"
@@ -74,7 +75,7 @@ build() {
   say "making the guest's image of $package"
   (cd "$work" && apt-get -qq -o APT::Sandbox::User=root download "$package" && dpkg-deb -x ./*.deb tree) >&2
   mkdir -p "$work"/root/{bin,modules,proc,sys,dev,run,tmp,mnt,etc/iscsi,var/lib/iscsi}
-  for program in busybox iscsid iscsiadm mke2fs e2fsck lsblk blkdiscard fio; do put_program "$work/root" $program; done
+  for program in busybox iscsid iscsiadm mke2fs e2fsck lsblk blkdiscard fio mkfs.xfs dmsetup; do put_program "$work/root" $program; done
   ln -s bin "$work/root/sbin"
   put_modules "$work/root" "$work/tree"
   grep -v '^iscsid.startup' /etc/iscsi/iscsid.conf >"$work/root/etc/iscsi/iscsid.conf" 2>/dev/null ||
@@ -107,6 +108,7 @@ job() {
   local name
   mkdir -p "$1/job"
   cp "$2" "$1/job/script"
+  [ -z "${TWINLUN_VM_FILE:-}" ] || cp "$TWINLUN_VM_FILE" "$1/job/program"
   for name in $(compgen -e GUEST_ || true); do printf 'export %s=%q\n' "$name" "${!name}"; done >"$1/job/environment"
 }
 

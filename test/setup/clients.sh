@@ -34,6 +34,8 @@ case ${1:-} in
     wanted[cpio]=cpio
     wanted[modprobe]=kmod
     wanted[mke2fs]=e2fsprogs
+    wanted[mkfs.xfs]=xfsprogs
+    wanted[dmsetup]=dmsetup
     wanted[lsblk]=util-linux
     wanted[fio]=fio
     wanted[iscsiadm]=open-iscsi
