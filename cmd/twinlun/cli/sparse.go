@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"iter"
@@ -29,14 +30,8 @@ func runs(p []byte) iter.Seq2[int, []byte] {
 	}
 }
 
-func isZero(p []byte) bool {
-	for _, b := range p {
-		if b != 0 {
-			return false
-		}
-	}
-	return true
-}
+// isZero compares each byte with the next, which is as quick as memory.
+func isZero(p []byte) bool { return len(p) == 0 || p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
 
 // nextData is where the first data at or after off begins, rounded down to align;
 // n if only holes follow. A file that does not know its holes has data at off.
