@@ -25,24 +25,24 @@ func (p *LayerPool) allocated(n *node) (int64, error) {
 	p.mu.Lock()
 	f := n.footprint()
 	p.mu.Unlock()
-	return p.measure(f)
+	size, _, err := p.measure(f)
+	return size, err
 }
 
-func (p *LayerPool) measure(f footprint) (int64, error) {
-	size, err := p.fs.Allocated(layer.DataFile(f.id))
+// measure gives the space of a layer's files, and of that what its map and sums take.
+func (p *LayerPool) measure(f footprint) (size, meta int64, err error) {
+	size, err = p.fs.Allocated(layer.DataFile(f.id))
 	if err == nil && f.mapped {
-		var more int64
-		more, err = p.fs.Allocated(layer.MapFile(f.id))
-		size += more
+		meta, err = p.fs.Allocated(layer.MapFile(f.id))
 	}
 	if err == nil && f.summed {
 		var more int64
 		if more, err = p.fs.Allocated(layer.SumFile(f.id)); errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
-		size += more
+		meta += more
 	}
-	return size, metaError("measure layer "+f.id, blockdev.Wrap(blockdev.KindIO, "stat", err))
+	return size + meta, meta, metaError("measure layer "+f.id, blockdev.Wrap(blockdev.KindIO, "stat", err))
 }
 
 // probe is a layer that is to be measured.
@@ -51,6 +51,7 @@ type probe struct {
 	files   footprint
 	changes int
 	size    int64
+	meta    int64
 	err     error
 }
 
@@ -81,7 +82,7 @@ func (s *survey) noteLocked(list []probe) (failed error) {
 			}
 			continue
 		}
-		m.node.size = m.size
+		m.node.size, m.node.meta = m.size, m.meta
 		m.node.measured = m.changes == m.node.changes && s.pool.stillLocked(m.node)
 	}
 	return failed
@@ -101,7 +102,7 @@ func (s *survey) run(look func() []*node) (failed error) {
 		}
 		s.pool.mu.Unlock()
 		for i := range list {
-			list[i].size, list[i].err = s.pool.measure(list[i].files)
+			list[i].size, list[i].meta, list[i].err = s.pool.measure(list[i].files)
 		}
 		s.pool.mu.Lock()
 		if err := s.noteLocked(list); err != nil {
@@ -203,6 +204,7 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		for _, n := range p.tree.nodes {
 			all = append(all, n)
 			out.Damaged += n.damage.below(n.rec.Size)
+			out.Metadata += n.meta
 		}
 		for id := range p.tree.due {
 			out.Reclaimable += p.tree.nodes[id].size

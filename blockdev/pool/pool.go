@@ -68,6 +68,7 @@ type Info struct {
 	Free           int64 // bytes that are free there now
 	Allocated      int64 // bytes that the pool's volumes hold
 	Shared         int64 // of Allocated, what belongs to more than one volume
+	Metadata       int64 // of Allocated, what says where the volumes' data is, and its checksums
 	Reserve        int64 // of Free, what volumes cannot take by being written to
 	Provisioned    int64 // sum of the sizes of its volumes
 	MaxProvisioned int64 // what that is limited to; 0: no limit

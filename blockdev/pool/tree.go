@@ -63,6 +63,7 @@ type node struct {
 	gone     bool         // not in the tree any more
 	damage   damages
 	size     int64 // of its files, if it is measured; guarded by LayerPool.mu
+	meta     int64 // of that, its map and sums; likewise
 	measured bool
 	changes  int       // of its size, as far as is known
 	refused  time.Time // a merge of it and its child found damage and waits until then; guarded by LayerPool.mu

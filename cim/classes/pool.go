@@ -29,7 +29,7 @@ func (m *model) fillPool(b *cim.Builder, p pool.Info) {
 		Set("TotalManagedSpace", p.Total).Set("RemainingManagedSpace", room(p)).Set("ReservedSpace", p.Reserve).
 		Set("Capacity", p.Total).Set("Reserved", p.Allocated).
 		Set("ProvisionedSpace", p.Provisioned).Set("NumberOfVolumes", p.Volumes).
-		Set("AllocatedSpace", p.Allocated).Set("SharedSpace", p.Shared).Set("ReclaimableSpace", p.Reclaimable+p.Lost).
+		Set("ThinProvisionMetaDataSpace", p.Metadata).Set("AllocatedSpace", p.Allocated).Set("SharedSpace", p.Shared).Set("ReclaimableSpace", p.Reclaimable+p.Lost).
 		Set("LostSpace", p.Lost).Set("DamagedSpace", p.Damaged)
 	if levels := m.spaceLevels(p.Name); len(levels) > 0 {
 		b.Set("LowSpaceWarningThreshold", 100-levels[0].Used)

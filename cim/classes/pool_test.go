@@ -57,14 +57,14 @@ func TestPoolFigures(t *testing.T) {
 	s := newSystem(t)
 	s.pools = []pool.Info{{
 		Name: "fast", Total: 1000, Free: 400, Reserve: 100, Allocated: 500, Shared: 200, Provisioned: 3000, MaxProvisioned: 4000,
-		Reclaimable: 30, Lost: 7, Volumes: 2,
+		Reclaimable: 30, Lost: 7, Metadata: 3, Volumes: 2,
 	}}
 	s.m.Space = map[string][]SpaceLevel{}
 	in := s.instances("CIM_StoragePool")[0]
 	want := map[string]cim.Value{
 		"TotalManagedSpace": uint64(1000), "RemainingManagedSpace": uint64(300), "ReservedSpace": uint64(100),
 		"AllocatedSpace": uint64(500), "SharedSpace": uint64(200), "ProvisionedSpace": uint64(3000), "ProvisionedLimit": uint64(4000),
-		"ReclaimableSpace": uint64(37), "LostSpace": uint64(7), "DamagedSpace": uint64(0), "LowSpaceWarningThreshold": uint64(20),
+		"ReclaimableSpace": uint64(37), "LostSpace": uint64(7), "ThinProvisionMetaDataSpace": uint64(3), "DamagedSpace": uint64(0), "LowSpaceWarningThreshold": uint64(20),
 		"OperationalStatus": []cim.Value{uint64(2)}, "HealthState": uint64(5),
 	}
 	got := map[string]cim.Value{}

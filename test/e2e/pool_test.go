@@ -166,7 +166,7 @@ func (l *lab) metric(line string) int64 {
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
 	require.NoError(l.t, err)
-	found := regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(line)+` (\S+)$`).FindStringSubmatch(string(text))
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(line) + ` (\S+)$`).FindStringSubmatch(string(text))
 	require.NotNil(l.t, found, "there is no %s", line)
 	n, err := strconv.ParseFloat(found[1], 64)
 	require.NoError(l.t, err)
@@ -327,11 +327,12 @@ func TestSpaceAgreesWithTheFolder(t *testing.T) {
 	l.spaceAgrees("with a lost file")
 }
 
-// used is the space that the files of a folder take, as du counts it.
-func used(t *testing.T, folder string) (sum int64) {
+// used is the space that the files of a folder take, as du counts it: those that end
+// so, or all.
+func used(t *testing.T, folder string, ends ...string) (sum int64) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || len(ends) > 0 && !slices.Contains(ends, filepath.Ext(path)) {
 			return err
 		}
 		var st syscall.Stat_t
@@ -358,12 +359,13 @@ func (l *lab) spaceAgrees(when string) {
 		p := l.pool()
 		allocated, shared, lost := l.number(p, "AllocatedSpace"), l.number(p, "SharedSpace"), l.number(p, "LostSpace")
 		metric := l.metric(`twinlun_pool_allocated_bytes{pool="default"}`)
+		meta := l.number(p, "ThinProvisionMetaDataSpace")
 		alone := int64(0)
 		for _, v := range l.list("CIM_StorageVolume") {
 			alone += l.number(v, "AllocatedSpace")
 		}
-		text = fmt.Sprintf("files %d, allocated %d, shared %d, lost %d, of volumes alone %d, metric %d", files, allocated, shared, lost, alone, metric)
-		return allocated+lost == files && allocated == alone+shared && allocated == metric && l.number(p, "ReclaimableSpace") == lost
+		text = fmt.Sprintf("files %d, allocated %d, shared %d, lost %d, of volumes alone %d, maps and sums %d, metric %d", files, allocated, shared, lost, alone, meta, metric)
+		return meta == used(l.t, l.folder(), ".map", ".sum") && allocated+lost == files && allocated == alone+shared && allocated == metric && l.number(p, "ReclaimableSpace") == lost
 	}
 	require.Eventually(l.t, ok, waitLimit, pollEvery, "%s", when)
 	l.t.Log(when+":", text)

@@ -24,14 +24,14 @@ func poolRow(t *table, in *cim.Instance) {
 
 // poolDetails is everything about one pool.
 func poolDetails(in *cim.Instance) *table {
-	t := newTable("NAME", "TOTAL", "FREE", "RESERVE", "ALLOCATED", "SHARED", "RECLAIMABLE", "LOST", "PROVISIONED", "LIMIT", "VOLUMES", "DAMAGED", "HEALTH")
+	t := newTable("NAME", "TOTAL", "FREE", "RESERVE", "ALLOCATED", "SHARED", "METADATA", "RECLAIMABLE", "LOST", "PROVISIONED", "LIMIT", "VOLUMES", "DAMAGED", "HEALTH")
 	t.single = true
 	var limit any
 	if in.Get("ProvisionedLimit") != nil {
 		limit = size(num(in, "ProvisionedLimit"))
 	}
 	t.row(str(in, "PoolID"), size(num(in, "TotalManagedSpace")), size(num(in, "RemainingManagedSpace")), size(num(in, "ReservedSpace")),
-		size(num(in, "AllocatedSpace")), size(num(in, "SharedSpace")), size(num(in, "ReclaimableSpace")), size(num(in, "LostSpace")),
+		size(num(in, "AllocatedSpace")), size(num(in, "SharedSpace")), size(num(in, "ThinProvisionMetaDataSpace")), size(num(in, "ReclaimableSpace")), size(num(in, "LostSpace")),
 		size(num(in, "ProvisionedSpace")), limit, num(in, "NumberOfVolumes"), size(num(in, "DamagedSpace")), named(in, "HealthState"))
 	return t
 }
