@@ -187,6 +187,10 @@ func (l *Layer) Grow(size int64) error {
 	return nil
 }
 
+// Shorten takes a Grow back that came to nothing: the layer's records say size, and
+// nobody has written beyond it.
+func (l *Layer) Shorten(size int64) { l.size.Store(min(size, l.Size())) }
+
 // clearEnd takes away, durably, what the file has beyond the layer's end.
 func (l *Layer) clearEnd(have int64) error {
 	if _, _, err := l.data.NextData(l.Size()); errors.Is(err, io.EOF) {

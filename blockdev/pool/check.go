@@ -65,7 +65,7 @@ func Check(ctx context.Context, cfg Config, o CheckOptions) (Report, error) {
 	if err := p.openFolder(cfg); err != nil {
 		return Report{}, err
 	}
-	c := &checker{p: p, o: o, volumes: map[VolumeID]*volumeRecord{}, layers: map[string]*layerRecord{}, report: Report{Pool: p.name}}
+	c := &checker{p: p, o: o, volumes: map[VolumeID]*volumeRecord{}, layers: map[string]*layerRecord{}, report: Report{Pool: p.name}, tidy: map[int][]string{}}
 	err := c.run(ctx)
 	return c.report, kinded("check pool "+p.name, errors.Join(err, p.unfs()))
 }
@@ -79,11 +79,14 @@ type checker struct {
 	files   map[string]bool
 	report  Report
 	broken  bool // the records contradict each other: no file is taken for a leftover
+	// tidy are the numbers of the problems that are repaired when the files are gone
+	// from the folder.
+	tidy map[int][]string
 }
 
 func (c *checker) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		c.readRecords, c.readFolder, c.checkRecords, c.checkUnused, c.checkLayers, c.checkStrangers, c.checkLost,
+		c.readRecords, c.readFolder, c.checkRecords, c.checkBases, c.checkUnused, c.checkLayers, c.checkStrangers, c.checkLost,
 	} {
 		if err := errors.Join(ctx.Err(), step(ctx)); err != nil {
 			return err
@@ -103,6 +106,12 @@ func (c *checker) found(object, what, repair string, mend func() error) error {
 	}
 	c.report.Problems = append(c.report.Problems, p)
 	return err
+}
+
+// foundFiles is found of what tidyFolder repairs, by taking files away.
+func (c *checker) foundFiles(object, what, repair string, files ...string) {
+	_ = c.found(object, what, repair, nil)
+	c.tidy[len(c.report.Problems)-1] = files
 }
 
 // readRecords reads what can be read.
@@ -198,6 +207,30 @@ func (c *checker) checkParents(tops map[string]VolumeID) {
 	}
 }
 
+// checkBases looks for snapshots that do not stand on what they can be reset to.
+func (c *checker) checkBases(ctx context.Context) error {
+	if c.broken {
+		return nil
+	}
+	pl := newPlan(&c.p.tree)
+	pl.layers = c.layers
+	for _, id := range slices.Sorted(maps.Keys(c.volumes)) {
+		v := c.volumes[id]
+		r := *v
+		if pl.checkBase(&r); r.Base == v.Base {
+			continue
+		}
+		object, what := fmt.Sprintf("volume %s (%q)", id, v.Name), fmt.Sprintf("it can be reset to layer %q, on which it does not stand", v.Base)
+		err := c.found(object, what, "it cannot be reset any more", func() error {
+			return c.p.meta.Update(ctx, func(tx MetaTx) error { return put(tx, bucketVolumes, c.p.key(string(id)), &r) })
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkUnused looks for layers that no volume stands on.
 func (c *checker) checkUnused(ctx context.Context) error {
 	if c.broken {
@@ -213,15 +246,16 @@ func (c *checker) checkUnused(ctx context.Context) error {
 		if used[id] {
 			continue
 		}
-		err := c.found("layer "+id, "no volume stands on it", "its files are moved aside and its record is removed", func() error {
-			return c.p.meta.Update(ctx, func(tx MetaTx) error { return tx.Delete(bucketLayers, c.p.key(id)) })
-		})
+		c.foundFiles("layer "+id, "no volume stands on it", "its files are moved aside and its record is removed",
+			layer.DataFile(id), layer.MapFile(id), layer.SumFile(id))
+		if !c.o.Repair {
+			continue
+		}
+		err := c.p.meta.Update(ctx, func(tx MetaTx) error { return tx.Delete(bucketLayers, c.p.key(id)) })
 		if err != nil {
 			return err
 		}
-		if c.o.Repair {
-			delete(c.layers, id)
-		}
+		delete(c.layers, id)
 	}
 	return nil
 }
@@ -317,17 +351,32 @@ func (c *checker) checkStrangers(ctx context.Context) error {
 	if !c.o.Repair {
 		return nil
 	}
-	return c.p.tidyFolder(ctx)
+	if err := c.p.tidyFolder(ctx); err != nil {
+		return err
+	}
+	return c.tidied()
 }
 
-// stranger notes a file that is to go; tidyFolder is what repairs it.
+// tidied notes which problems tidyFolder has repaired: it leaves alone what it cannot
+// move aside.
+func (c *checker) tidied() error {
+	left, err := c.p.layerFiles()
+	if err != nil {
+		return blockdev.Wrap(blockdev.KindIO, "list files", err)
+	}
+	for i, files := range c.tidy {
+		c.report.Problems[i].Repaired = !slices.ContainsFunc(files, func(name string) bool { return left[name] })
+	}
+	return nil
+}
+
+// stranger notes a file that is to go.
 func (c *checker) stranger(name string, f fate) {
-	mend := func() error { return nil }
 	switch f {
 	case remove:
-		_ = c.found("file "+name, "an interrupted operation left it", "it is removed", mend)
+		c.foundFiles("file "+name, "an interrupted operation left it", "it is removed", name)
 	case shelve:
-		_ = c.found("file "+name, "the store does not know its layer", "it is moved aside", mend)
+		c.foundFiles("file "+name, "the store does not know its layer", "it is moved aside", name)
 	}
 }
 
@@ -344,5 +393,9 @@ func (c *checker) checkLost(context.Context) error {
 			return err
 		}
 	}
-	return c.p.fs.SyncDir()
+	err = c.p.fs.SyncDir()
+	if err != nil {
+		c.report.Lost = list // they may come back
+	}
+	return err
 }

@@ -2,13 +2,17 @@ package pool_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
+	"twinlun/blockdev/pool/pooltest"
+	"twinlun/blockdev/vfs/memfs"
 )
 
 // check runs Check on a pool that is closed.
@@ -81,6 +85,10 @@ func TestCheckFinds(t *testing.T) {
 			p.create(t, ghost+".data")
 			p.put(t, "pool.layers", ghost, `{"v":1,"size":1}`)
 		}, "no volume stands on it", true},
+		{"base that is not there", func(t *testing.T, p *summedPool) { p.setBase(t, p.s.ID, ghost) }, `can be reset to layer "` + ghost, true},
+		{"base elsewhere", func(t *testing.T, p *summedPool) {
+			p.setBase(t, p.s.ID, p.topOf(t, p.a.ID))
+		}, "on which it does not stand", true},
 		{"later record", func(t *testing.T, p *summedPool) { p.put(t, "pool.layers", ghost, `{"v":2,"size":1}`) }, "format version 2, this program knows 1", false},
 		{"no record", func(t *testing.T, p *summedPool) { p.put(t, "pool.volumes", ghost, `nonsense`) }, "cannot be read", false},
 		{"no top", func(t *testing.T, p *summedPool) { p.put(t, "pool.volumes", ghost, `{"v":1,"name":"x","top":"y"}`) }, `its layer "y" has no record`, false},
@@ -119,6 +127,78 @@ func TestCheckFinds(t *testing.T) {
 				require.NoError(t, p.WaitSummed(t.Context()))
 			}
 		})
+	}
+}
+
+// record is a volume's record.
+func (p *summedPool) record(t *testing.T, id pool.VolumeID) (out map[string]any) {
+	t.Helper()
+	require.NoError(t, p.meta.View(t.Context(), func(tx pool.MetaTx) error {
+		value, err := tx.Get("pool.volumes", "w/"+string(id))
+		require.NoError(t, err)
+		return json.Unmarshal(value, &out)
+	}))
+	return out
+}
+
+func (p *summedPool) topOf(t *testing.T, id pool.VolumeID) string {
+	return p.record(t, id)["top"].(string)
+}
+
+func (p *summedPool) setBase(t *testing.T, id pool.VolumeID, base string) {
+	t.Helper()
+	r := p.record(t, id)
+	require.NotEmpty(t, r["base"])
+	r["base"] = base
+	value, err := json.Marshal(r)
+	require.NoError(t, err)
+	p.put(t, "pool.volumes", string(id), string(value))
+}
+
+// TestCheckMendsBase: a snapshot whose base is wrong stays as it is, and is said not to
+// be one.
+func TestCheckMendsBase(t *testing.T) {
+	p := closedPool(t)
+	p.setBase(t, p.s.ID, strings.Repeat("0a", 16))
+	require.Zero(t, p.check(t, pool.CheckOptions{Repair: true}).Left())
+	require.NotContains(t, p.record(t, p.s.ID), "base")
+	p.reopen(t, false)
+	pooltest.Holds(t, pooltest.Open(t, p, p.s.ID), pooltest.Fill(1, 9000), 0)
+	_, err := p.Reset(t.Context(), p.s.ID)
+	require.True(t, blockdev.Is(err, blockdev.KindInvalid), "%v", err)
+}
+
+// TestCheckTellsWhatHappened: what a repair could not do, or did not come to, is not
+// called repaired.
+func TestCheckTellsWhatHappened(t *testing.T) {
+	ghost := strings.Repeat("0a", 16)
+	for _, op := range []memfs.Op{memfs.OpShelve, memfs.OpRemove, memfs.OpSyncDir} {
+		p := closedPool(t)
+		p.create(t, ghost+".data") // to be moved aside
+		p.put(t, "pool.layers", ghost, `{"v":1,"size":1}`)
+		p.create(t, p.frozen(t)+".map") // to be removed
+		p.fs.SetFault(func(at memfs.Op, _ string) error {
+			if at == op {
+				return syscall.EIO
+			}
+			return nil
+		})
+		r, err := pool.Check(t.Context(), pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, pool.CheckOptions{Repair: true})
+		require.Len(t, r.Problems, 3) // the layer, its file, and the map
+		repaired := map[string]bool{}
+		for _, problem := range r.Problems {
+			repaired[problem.Object] = problem.Repaired
+		}
+		if op == memfs.OpShelve { // the others are done, and that goes on
+			require.NoError(t, err)
+			require.Equal(t, map[string]bool{"layer " + ghost: false, "file " + ghost + ".data": false, "file " + p.frozen(t) + ".map": true}, repaired)
+		} else {
+			require.ErrorIs(t, err, syscall.EIO)
+			require.Equal(t, 3, r.Left(), "%v", op)
+		}
+		p.fs.SetFault(nil)
+		require.Zero(t, p.check(t, pool.CheckOptions{Repair: true}).Left())
+		require.Empty(t, p.check(t, pool.CheckOptions{}).Problems)
 	}
 }
 

@@ -209,9 +209,8 @@ func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
 // stillPair says whether child is the only one on parent, and both may change; mu is
 // held.
 func (p *LayerPool) stillPair(m *merging) bool {
-	return !m.parent.gone && !m.child.gone && m.parent.top == "" && m.parent.bases == 0 &&
-		m.parent.pins == 0 && m.child.pins == 0 &&
-		len(m.parent.children) == 1 && m.child.rec.Parent == m.parent.rec.ID
+	_, due := p.tree.due[m.parent.rec.ID]
+	return due && !m.child.gone && m.child.pins == 0 && m.child.rec.Parent == m.parent.rec.ID
 }
 
 // direction chooses how the pair is merged, and of which it is copied into which: what

@@ -70,10 +70,18 @@ func (p *LayerPool) beginSinking(ctx context.Context, m *merging, u inUse) (*lay
 // lengthen makes the merge's parent as long as its child at least: what is written to
 // it beyond its recorded size would be gone at the next start.
 func (p *LayerPool) lengthen(ctx context.Context, m *merging) error {
-	size := m.child.live.Size() // the volume is claimed: nobody makes it longer
+	size, before := m.child.live.Size(), m.parent.live.Size() // the volume is claimed: nobody makes it longer
 	if err := m.parent.live.Grow(size); err != nil {
 		return err
 	}
+	err := p.storeLength(ctx, m, size)
+	if err != nil {
+		m.parent.live.Shorten(before)
+	}
+	return err
+}
+
+func (p *LayerPool) storeLength(ctx context.Context, m *merging, size int64) error {
 	if err := p.lockStructure(ctx, opSettle); err != nil {
 		return err
 	}

@@ -227,7 +227,7 @@ func (p *LayerPool) WaitSummed(ctx context.Context) error {
 // noteBare keeps bare right after a change around layer id.
 func (t *tree) noteBare(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && n.pins == 0 && len(n.children) > 1 && !n.summed {
+	if n != nil && n.stays() && n.pins == 0 && !n.summed {
 		t.bare[id] = struct{}{}
 		return
 	}

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -185,4 +187,59 @@ func TestMergeDropsSums(t *testing.T) {
 	require.NoError(t, out.Err())
 	require.Equal(t, 1, out.Layers)
 	pooltest.Holds(t, d, want, 0)
+}
+
+// TestSumsOfABase: what a snapshot can be reset to stays, also where nothing else
+// stands on it, and has its sums.
+func TestSumsOfABase(t *testing.T) {
+	p := newSummedPool(t, true)
+	require.NoError(t, p.LayerPool.Close()) // and the handle
+	p.reopen(t, true)
+	require.NoError(t, p.Delete(t.Context(), p.a.ID))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, p.WaitIdle(ctx))
+	info, err := p.Info(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, info.Merging, "the base is not to be merged")
+	require.Len(t, p.filesOf(t, "data"), 2)
+	require.NoError(t, p.LayerPool.Close())
+	for _, name := range p.filesOf(t, "sum") {
+		require.NoError(t, p.fs.Remove(name))
+	}
+	p.reopen(t, true) // they are made for a base with one child
+	require.NoError(t, p.WaitSummed(t.Context()))
+	d := pooltest.Open(t, p, p.s.ID)
+	pooltest.Write(t, d, pooltest.Fill(5, 9000), 0)
+	out, err := p.Scrub(t.Context(), pool.ScrubOptions{})
+	require.NoError(t, err)
+	require.NoError(t, out.Err())
+	require.Equal(t, 1, out.Layers)
+	require.Zero(t, out.Unsummed)
+	_, err = p.Reset(t.Context(), p.s.ID)
+	require.NoError(t, err)
+	pooltest.Holds(t, d, pooltest.Fill(1, 9000), 0)
+	p.flip(t, p.frozen(t)+".data", 5000)
+	out, err = p.Scrub(t.Context(), pool.ScrubOptions{})
+	require.NoError(t, err)
+	require.EqualValues(t, 4096, out.Bad)
+}
+
+// TestSumsAfterAFailedGrow: a layer whose volume could not be made longer is summed as
+// long as its records say.
+func TestSumsAfterAFailedGrow(t *testing.T) {
+	p := newSummedPool(t, false)
+	p.meta.SetCommit(func() (bool, error) { return false, syscall.ENOSPC })
+	_, err := p.Resize(t.Context(), p.a.ID, 2<<20, false)
+	require.True(t, blockdev.Is(err, blockdev.KindNoSpace), "%v", err)
+	p.meta.SetCommit(nil)
+	pooltest.Write(t, pooltest.Open(t, p, p.a.ID), pooltest.Fill(2, 9000), 5000)
+	pooltest.Snap(t, p, p.a.ID, "later")
+	require.NoError(t, p.WaitSummed(t.Context()))
+	require.NoError(t, p.LayerPool.Close())
+	p.reopen(t, false)
+	out, err := p.Scrub(t.Context(), pool.ScrubOptions{})
+	require.NoError(t, err)
+	require.NoError(t, out.Err(), "%v", out.Unreadable)
+	require.Equal(t, 2, out.Layers)
 }

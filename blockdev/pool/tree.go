@@ -20,8 +20,8 @@ type tree struct {
 	// due are the frozen layers with one child that no volume can be reset to: they
 	// can be merged with it. LayerPool.mu guards it.
 	due map[string]struct{}
-	// bare are the frozen layers with several children that lack sums, as far as is
-	// known. LayerPool.mu guards it.
+	// bare are the frozen layers that stay and lack sums, as far as is known.
+	// LayerPool.mu guards it.
 	bare map[string]struct{}
 	// provisioned is the sum of the volumes' sizes.
 	provisioned int64
@@ -293,9 +293,13 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 // note keeps due right after a change around layer id.
 func (t *tree) note(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && n.bases == 0 && n.pins == 0 && len(n.children) == 1 {
+	if n != nil && n.top == "" && !n.stays() && n.pins == 0 && len(n.children) == 1 {
 		t.due[id] = struct{}{}
 		return
 	}
 	delete(t.due, id)
 }
+
+// stays says whether a layer is frozen and will not be merged with what stands on it:
+// that is more than one, or a volume can be reset to the layer.
+func (n *node) stays() bool { return n.top == "" && (n.bases > 0 || len(n.children) > 1) }

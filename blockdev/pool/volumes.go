@@ -258,13 +258,17 @@ func (p *LayerPool) change(ctx context.Context, op string, id VolumeID, edit fun
 	}
 	defer p.release(v, 0)
 	p.unsink(u, u.live.Chain())
-	if err := u.live.Chain().Top().Grow(r.Size); err != nil {
+	top := u.live.Chain().Top()
+	before := top.Size()
+	if err := top.Grow(r.Size); err != nil {
 		return r, err
 	}
-	if r, err = p.storeRecord(ctx, op, v, edit); err == nil {
-		u.live.Grow(r.Size)
+	if r, err = p.storeRecord(ctx, op, v, edit); err != nil {
+		top.Shorten(before)
+		return r, err
 	}
-	return r, err
+	u.live.Grow(r.Size)
+	return r, nil
 }
 
 // edited is the record of v as somebody wants it, checked.
