@@ -67,7 +67,7 @@ func (s *Service) shrink(ctx context.Context, ref VolumeRef, now pool.Volume, si
 	}
 	v, err := in.Resize(ctx, ref.ID, size, force)
 	if e, ok := errors.AsType[*blockdev.Error](err); ok && e.Kind == blockdev.KindInvalid && e.Err != nil {
-		return v, Errorf(KindInvalid, param, "%v", e.Err) // it names the volume and where its data is
+		return v, Errorf(KindInvalid, param, "%s: %v", now.Name, e.Err) // it says where the data is
 	}
 	return v, s.failure(param, err)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // sizeNotSupported is the return code Size Not Supported of
-// CreateOrModifyElementFromStoragePool (CIM 2.49). Size is then the nearest that is.
+// CreateOrModifyElementFromStoragePool (CIM 2.49), and of ResizeVolume. Size is then the nearest that is.
 const sizeNotSupported = 4097
 
 // overLimit is the reply where a volume of size bytes goes beyond what its pool may

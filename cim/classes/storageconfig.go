@@ -156,6 +156,9 @@ func resizeVolume(ctx context.Context, a *args) (*cim.Reply, error) {
 		return nil, a.err
 	}
 	v, err := a.Volumes.ResizeVolume(ctx, ref, size, a.flag("Force", false))
+	if refusal := overLimit(err, size); refusal != nil {
+		return refusal, nil
+	}
 	if err != nil {
 		return nil, err
 	}
