@@ -56,6 +56,7 @@ type history struct {
 	mu sync.Mutex
 	bounds
 	acked []uint32 // the last change that was answered
+	back  []uint32 // what it is being restored to; nil: it is not
 }
 
 func newHistory(volume, sectors int) *history {
@@ -138,6 +139,33 @@ func (h *history) exact(s int, v uint32) bool {
 		return v == 0
 	}
 	return v == h.sent[s]
+}
+
+// restoring notes that the volume is to hold something else as a whole; restored, that
+// it does.
+func (h *history) restoring(content []uint32) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.back = content
+}
+
+func (h *history) restored() {
+	h.mu.Lock()
+	content := h.back
+	h.back = nil
+	h.mu.Unlock()
+	h.settle(content)
+}
+
+// verify checks what was found after a crash, perhaps of a restore.
+func (h *history) verify(content []uint32) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	back := h.back
+	if h.back = nil; back != nil && slices.Equal(back, content) {
+		return nil
+	}
+	return h.check(content)
 }
 
 // settle takes what was found as the truth. Nothing is under way.

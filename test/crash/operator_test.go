@@ -81,9 +81,9 @@ func (o *operator) call(ctx context.Context, class, method string, in ...cim.Arg
 
 // work goes on until ctx ends or something fails. That something is in use by another
 // operator is no failure.
-func (o *operator) work(ctx context.Context) error {
+func (o *operator) work(ctx context.Context, step func(context.Context) error) error {
 	for ctx.Err() == nil {
-		err := o.step(ctx)
+		err := step(ctx)
 		if refused, ok := errors.AsType[refusedError](err); ok && refused.reply.Return == cim.Value(uint64(6)) {
 			o.deeds.add("refused")
 			continue
@@ -105,21 +105,30 @@ func (o *operator) step(ctx context.Context) error {
 	case n < 55:
 		return o.copyReplica(ctx)
 	case n < 65:
-		return o.make(ctx, cloneType, []int{o.r.IntN(len(o.histories))}, nil)
-	case n < 70:
-		return o.widen(ctx)
+		return o.make(ctx, cloneType, o.some(1), nil)
+	case n < 71:
+		return o.resize(ctx)
+	case n < 79:
+		return o.reset(ctx)
 	}
 	return o.verify(ctx)
 }
 
 // snapshot takes one of some volumes in one call.
 func (o *operator) snapshot(ctx context.Context) error {
-	return o.make(ctx, snapshotType, o.r.Perm(len(o.histories))[:1+o.r.IntN(len(o.histories))], nil)
+	return o.make(ctx, snapshotType, o.some(1+o.r.IntN(len(o.histories))), nil)
+}
+
+// some are up to n volumes; the one that is being restored now and then is another's.
+func (o *operator) some(n int) []int {
+	all := o.r.Perm(len(o.histories))
+	all = slices.DeleteFunc(all, func(i int) bool { return i == o.resting })
+	return all[:min(n, len(all))]
 }
 
 // copyReplica takes a snapshot or a clone of a replica.
 func (o *operator) copyReplica(ctx context.Context) error {
-	of := o.replicas.take(o.r, func(r *replica) bool { return r.is != nil })
+	of := o.replicas.take(o.r, func(r *replica) bool { return r.is != nil && !r.dirty })
 	if of == nil {
 		return nil
 	}
@@ -158,7 +167,7 @@ func (o *operator) make(ctx context.Context, syncType int, of []int, parent *rep
 
 // verify exposes a replica, reads it and compares.
 func (o *operator) verify(ctx context.Context) error {
-	r := o.replicas.take(o.r, func(*replica) bool { return true })
+	r := o.replicas.take(o.r, func(r *replica) bool { return !r.dirty })
 	if r == nil {
 		return nil
 	}
@@ -193,7 +202,7 @@ func (o *operator) compare(ctx context.Context, r *replica) error {
 
 const (
 	exposing = "TWINLUN_ControllerConfigurationService"
-	storing  = "CIM_StorageConfigurationService"
+	storing  = "TWINLUN_StorageConfigurationService"
 )
 
 // remove deletes a replica that no other was made of.
@@ -226,8 +235,7 @@ func (o *operator) delete(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	err = o.call(ctx, exposing, "HideVolume", system.Arg("Volume", paths[name]))
-	if _, hidden := errors.AsType[refusedError](err); err != nil && !hidden {
+	if err := o.hide(ctx, paths[name]); err != nil {
 		return err
 	}
 	relation, err := o.relation(ctx, paths[name])
@@ -260,35 +268,4 @@ func (o *operator) relation(ctx context.Context, target *cim.Path) (*cim.Instanc
 func (o *operator) modify(ctx context.Context, op int, relation *cim.Instance, force bool) error {
 	return o.call(ctx, "CIM_ReplicationService", "ModifyReplicaSynchronization",
 		system.Arg("Operation", op), system.Arg("Synchronization", relation.Path), system.Arg("Force", force))
-}
-
-func (o *operator) resize(ctx context.Context, v *cim.Path, sectors int) error {
-	return o.call(ctx, storing, "CreateOrModifyElementFromStoragePool", system.Arg("TheElement", v), system.Arg("Size", sectors*sectorSize))
-}
-
-// widen makes a volume of a replica that was read, and a larger one.
-func (o *operator) widen(ctx context.Context) error {
-	r := o.replicas.take(o.r, func(r *replica) bool { return r.is != nil && (r.wider == 0 || r.wider == len(r.is)) })
-	if r == nil {
-		return nil
-	}
-	defer o.replicas.give(r)
-	paths, err := system.Volumes(ctx, o.c)
-	if err != nil {
-		return err
-	}
-	relation, err := o.relation(ctx, paths[r.name])
-	if err == nil && relation != nil {
-		err = o.modify(ctx, dissolve, relation, false)
-	}
-	if err != nil {
-		return err
-	}
-	r.wider = len(r.is) + 1 + o.r.IntN(3<<20/sectorSize)
-	if err := o.resize(ctx, paths[r.name], r.wider); err != nil {
-		return err
-	}
-	r.widen()
-	o.deeds.add("resizes")
-	return nil
 }

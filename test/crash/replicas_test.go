@@ -31,16 +31,15 @@ type replica struct {
 	asked  []uint32 // what was answered before the call
 	may    *bounds  // what it may hold, until it was read once
 	is     []uint32 // what it holds
-	wider  int      // the size that it was last to get, in sectors
+	other  int      // the size that it was last to get, in sectors; it is a volume of its own then
+	dirty  bool     // it was written to, and is to be reset
 }
 
 // compare checks what was read: the first time that the source had it at that instant,
 // then that it has not changed.
 func (r *replica) compare(found []uint32) error {
 	if r.is != nil {
-		if len(found) == r.wider {
-			r.widen()
-		}
+		r.accept(found)
 		if !slices.Equal(r.is, found) {
 			return wrongError{fmt.Errorf("replica %s has changed", r.name)}
 		}
@@ -53,9 +52,28 @@ func (r *replica) compare(found []uint32) error {
 	return nil
 }
 
-// widen is a resize that was done: the rest is zeros.
-func (r *replica) widen() {
-	r.is = append(slices.Clone(r.is), make([]uint32, r.wider-len(r.is))...)
+// accept takes what a resize that was not answered may have done for its result.
+func (r *replica) accept(found []uint32) {
+	if r.other == 0 || r.other == len(r.is) {
+		return
+	}
+	if len(found) == r.other {
+		r.resized()
+		return
+	}
+	for s := r.other; s < min(len(r.is), len(found)); s++ { // to be cut off: it may be gone
+		if found[s] == 0 {
+			r.is[s] = 0
+		}
+	}
+	r.other = len(r.is)
+}
+
+// resized is a resize that was done: what is new is zeros.
+func (r *replica) resized() {
+	is := make([]uint32, r.other)
+	copy(is, r.is)
+	r.is = is
 }
 
 // replicas are all that were asked for and may be there.

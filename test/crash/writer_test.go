@@ -174,7 +174,7 @@ func (h *history) recovered(t *testing.T, d *system.Daemon, name string) []byte 
 	content := read(t, d, name)
 	found, err := changes(content, h.volume, 0)
 	require.NoError(t, err, name)
-	require.NoError(t, h.check(found), name)
+	require.NoError(t, h.verify(found), name)
 	h.settle(found)
 	return content
 }
