@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,6 +55,16 @@ func TestFileBelow(t *testing.T) {
 		require.ErrorContains(t, err, "2 files")
 		return nil
 	}))
+}
+
+func TestBlockByBlock(t *testing.T) {
+	f, err := blockByBlock(t.Context(), t.TempDir(), mib)
+	require.NoError(t, err)
+	defer f.Close()
+	st, err := f.Stat()
+	require.NoError(t, err)
+	require.Equal(t, int64(mib), st.Size())
+	require.GreaterOrEqual(t, st.Sys().(*syscall.Stat_t).Blocks*512, int64(mib), "no holes")
 }
 
 func TestRateCountsEveryGoroutine(t *testing.T) {
