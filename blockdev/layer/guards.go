@@ -45,15 +45,14 @@ func guardsOf(off, n int64) (first, count uint) {
 	return uint(from % guardCount), uint(min(to-from+1, guardCount))
 }
 
-// everywhere is a range that all guards stand for.
-func everywhere() (off, n int64) { return 0, guardSize * guardCount }
+// everywhere is all of them.
+func everywhere() (first, count uint) { return 0, guardCount }
 
 // at is the i-th guard, counted on from the last at the first again.
 func (g *guards) at(i uint) *atomic.Uint64 { return &g.of[i%guardCount] }
 
-// beginWrite is called before a range is written.
-func (g *guards) beginWrite(off, n int64) {
-	first, count := guardsOf(off, n)
+// enter is called before a range is written.
+func (g *guards) enter(first, count uint) {
 	for i := first; i < first+count; i++ {
 		if g.at(i).Add(guardCame+guardInside)&guardShutBits != 0 {
 			g.leave(first, i+1-first)
@@ -63,15 +62,13 @@ func (g *guards) beginWrite(off, n int64) {
 	}
 }
 
-// endWrite is called after it was.
-func (g *guards) endWrite(off, n int64) { g.leave(guardsOf(off, n)) }
-
+// leave is called after it was.
 func (g *guards) leave(first, count uint) {
-	awaited := false
+	awaited := uint64(0)
 	for i := first; i < first+count; i++ {
-		awaited = g.at(i).Add(^uint64(guardInside-1))&guardShutBits != 0 || awaited
+		awaited |= g.at(i).Add(^uint64(guardInside-1)) & guardShutBits
 	}
-	if awaited {
+	if awaited != 0 {
 		g.ring()
 	}
 }
@@ -93,8 +90,7 @@ func (g *guards) waitOpen(i uint) {
 }
 
 // shut returns when no write is in a range, and lets none in until open.
-func (g *guards) shut(off, n int64) {
-	first, count := guardsOf(off, n)
+func (g *guards) shut(first, count uint) {
 	for i := first; i < first+count; i++ {
 		g.at(i).Add(guardShut)
 	}
@@ -108,22 +104,18 @@ func (g *guards) shut(off, n int64) {
 }
 
 // open ends shut.
-func (g *guards) open(off, n int64) {
-	first, count := guardsOf(off, n)
+func (g *guards) open(first, count uint) {
 	for i := first; i < first+count; i++ {
 		g.at(i).Add(^uint64(guardShut - 1))
 	}
 	g.ring()
 }
 
-// came counts the writes that have entered a range; quiet says that none is in it.
-func (g *guards) came(off, n int64) (sum uint64, quiet bool) {
-	first, count := guardsOf(off, n)
-	quiet = true
+// came tells by its bits guardInsideBits whether a write is in a range. As long as it
+// stays the same none has come.
+func (g *guards) came(first, count uint) (sum uint64) {
 	for i := first; i < first+count; i++ {
-		now := g.at(i).Load()
-		sum += now / guardCame
-		quiet = quiet && now&guardInsideBits == 0
+		sum += g.at(i).Load() &^ guardShutBits
 	}
-	return sum, quiet
+	return sum
 }

@@ -39,36 +39,34 @@ func TestGuardsKeepWritesOut(t *testing.T) {
 	g := newGuards()
 	var inside [parts]atomic.Int32
 	var wg sync.WaitGroup
-	each := func(do func(first, n int)) {
+	each := func(do func(first, count uint)) {
 		seed := rand.Uint64()
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, 0))
 			for range 2000 {
-				first := r.IntN(parts)
-				do(first, 1+r.IntN(parts-first))
+				first := r.UintN(parts)
+				do(first, 1+r.UintN(parts-first))
 			}
 		})
 	}
 	for range 4 {
-		each(func(first, n int) {
-			off, size := int64(first*guardSize), int64(n*guardSize)
-			g.beginWrite(off, size)
-			for i := first; i < first+n; i++ {
+		each(func(first, count uint) {
+			g.enter(first, count)
+			for i := first; i < first+count; i++ {
 				inside[i].Add(1)
 			}
-			if _, quiet := g.came(off, size); quiet {
+			if g.came(first, count)&guardInsideBits == 0 {
 				t.Error("a write was not seen")
 			}
-			for i := first; i < first+n; i++ {
+			for i := first; i < first+count; i++ {
 				inside[i].Add(-1)
 			}
-			g.endWrite(off, size)
+			g.leave(first, count)
 		})
-		each(func(first, n int) {
-			off, size := int64(first*guardSize), int64(n*guardSize)
-			g.shut(off, size)
-			defer g.open(off, size)
-			for i := first; i < first+n; i++ {
+		each(func(first, count uint) {
+			g.shut(first, count)
+			defer g.open(first, count)
+			for i := first; i < first+count; i++ {
 				if inside[i].Load() != 0 {
 					t.Error("a write is in what is shut")
 				}
@@ -87,23 +85,23 @@ func TestGuardsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuards()
 		g.shut(everywhere())
-		g.shut(5*guardSize, 1) // a read of a volume that is quiesced
+		g.shut(5, 1) // a read of a volume that is quiesced
 		wrote := false
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			g.beginWrite(0, 10*guardSize)
+			g.enter(0, 10)
 			wrote = true
-			g.endWrite(0, 10*guardSize)
+			g.leave(0, 10)
 		})
 		synctest.Wait()
 		g.open(everywhere())
 		synctest.Wait()
 		require.False(t, wrote)
-		g.shut(guardSize, 1) // which the write had entered
-		g.open(5*guardSize, 1)
+		g.shut(1, 1) // which the write had entered
+		g.open(5, 1)
 		synctest.Wait()
 		require.False(t, wrote)
-		g.open(guardSize, 1)
+		g.open(1, 1)
 		wg.Wait()
 		require.True(t, wrote)
 	})
@@ -113,29 +111,29 @@ func TestGuardsAreShared(t *testing.T) {
 func TestShutWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuards()
-		g.beginWrite(0, guardSize)
-		g.beginWrite(0, 2*guardSize)
-		g.beginWrite(9*guardSize, 1)
+		g.enter(0, 1)
+		g.enter(0, 2)
+		g.enter(9, 1)
 		shut := false
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			g.shut(guardSize/2, guardSize)
+			g.shut(0, 2)
 			shut = true
 		})
 		synctest.Wait()
-		g.endWrite(0, 2*guardSize)
+		g.leave(0, 2)
 		synctest.Wait()
 		require.False(t, shut)
-		g.endWrite(0, guardSize)
+		g.leave(0, 1)
 		wg.Wait()
 		require.True(t, shut)
-		before, quiet := g.came(0, 2*guardSize)
-		require.True(t, quiet)
-		g.open(guardSize/2, guardSize)
-		g.beginWrite(0, 1)
-		g.endWrite(0, 1)
-		after, quiet := g.came(0, 2*guardSize)
-		require.True(t, quiet)
+		before := g.came(0, 2)
+		require.Zero(t, before&guardInsideBits)
+		g.open(0, 2)
+		g.enter(0, 1)
+		g.leave(0, 1)
+		after := g.came(0, 2)
+		require.Zero(t, after&guardInsideBits)
 		require.NotEqual(t, before, after)
 	})
 }

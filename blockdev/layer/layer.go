@@ -39,16 +39,18 @@ func MapFile(id string) string { return id + ".map" }
 
 // Layer is one open layer. All methods may be called at the same time.
 type Layer struct {
-	id      string
+	// What every read and write looks at, together in one line of the processor's cache.
 	data    vfs.File
-	mapFile vfs.File // nil: the layer stands on nothing
 	size    atomic.Int64
 	blocks  *blockMap
-	stripes stripes
 	budget  *Budget
-	syncing oneAtATime
 	failed  atomic.Pointer[error]
 	checked atomic.Pointer[checked] // nil: reads are not compared with sums
+
+	id      string
+	mapFile vfs.File // nil: the layer stands on nothing
+	stripes stripes
+	syncing oneAtATime
 	proved  atomic.Pointer[checked] // nil: nor is what is copied
 	debt    debt
 }

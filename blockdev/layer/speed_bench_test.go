@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,13 +47,15 @@ func inTurns(b *testing.B, batch int, ops ...func(k int64) error) []float64 {
 // neighbours never one after the other.
 func scattered(k int64) int64 { return k * 7919 % (benchSize / blockSize) * blockSize }
 
-// BenchmarkBesideFile compares a volume that has no snapshot with its data file.
+// BenchmarkBesideFile compares a volume that has no snapshot with pread and pwrite of
+// its data file.
 func BenchmarkBesideFile(b *testing.B) {
 	folder := b.TempDir()
 	h := benchVolume(b, folder)
 	file, err := os.OpenFile(filepath.Join(folder, DataFile("l")), os.O_RDWR, 0)
 	require.NoError(b, err)
 	defer file.Close()
+	fd := int(file.Fd())
 	for _, c := range []struct {
 		size, batch int
 		place       func(k int64) int64
@@ -66,9 +69,9 @@ func BenchmarkBesideFile(b *testing.B) {
 			name         string
 			file, volume func(k int64) error
 		}{
-			{"read", func(k int64) error { _, err := file.ReadAt(p, c.place(k)); return err },
+			{"read", func(k int64) error { _, err := syscall.Pread(fd, p, c.place(k)); return err },
 				func(k int64) error { return h.ReadAt(b.Context(), p, c.place(k+c.apart)) }},
-			{"write", func(k int64) error { _, err := file.WriteAt(p, c.place(k)); return err },
+			{"write", func(k int64) error { _, err := syscall.Pwrite(fd, p, c.place(k)); return err },
 				func(k int64) error { return h.WriteAt(b.Context(), p, c.place(k+c.apart)) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", op.name, c.size), func(b *testing.B) {

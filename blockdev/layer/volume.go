@@ -20,15 +20,15 @@ const (
 // Volume is a chain that is in use. Its handles keep working when the chain is
 // exchanged for another.
 type Volume struct {
-	hooks  *Hooks
-	guards guards     // all of them shut, nothing is written
-	quiet  sync.Mutex // of who quiesces
 	chain  atomic.Pointer[Chain]
 	size   atomic.Int64
+	closed atomic.Bool
+	zeros  bool       // writes of zeros are made like ZeroAt
+	guards guards     // all of them shut, nothing is written
+	quiet  sync.Mutex // of who quiesces
+	hooks  *Hooks
 	// revision counts the replacements of the content; see Replace.
 	revision atomic.Uint64
-	closed   atomic.Bool
-	zeros    bool // writes of zeros are made like ZeroAt
 }
 
 // NewVolume puts chain in use as a volume of size bytes; its top is at least as long.
@@ -139,8 +139,9 @@ func (v *Volume) enter() (*Chain, error) {
 // writing runs fn, which changes [off, off+n), on the present chain, which is not
 // exchanged until fn returns.
 func (v *Volume) writing(ctx context.Context, op string, off, n int64, fn func(*Chain) error) error {
-	v.guards.beginWrite(off, n)
-	defer v.guards.endWrite(off, n)
+	first, count := guardsOf(off, n)
+	v.guards.enter(first, count)
+	defer v.guards.leave(first, count)
 	if err := v.usable(ctx, op); err != nil {
 		return err
 	}
@@ -180,15 +181,17 @@ func (v *Volume) write(ctx context.Context, c *blockdev.Change) error {
 
 // writePart writes p, and says whether no flush is needed any more.
 func (v *Volume) writePart(ctx context.Context, p []byte, off int64, fua bool) (done bool, err error) {
-	v.guards.beginWrite(off, int64(len(p)))
-	defer v.guards.endWrite(off, int64(len(p)))
-	if err := v.usable(ctx, "write"); err != nil {
-		return false, err
+	first, count := guardsOf(off, int64(len(p)))
+	v.guards.enter(first, count)
+	if err = v.usable(ctx, "write"); err == nil {
+		if c := v.chain.Load(); fua {
+			done, err = c.writeFUA(p, off)
+		} else {
+			done, err = true, c.writeAt(p, off)
+		}
 	}
-	if fua {
-		return v.chain.Load().writeFUA(p, off)
-	}
-	return true, v.chain.Load().writeAt(p, off)
+	v.guards.leave(first, count)
+	return done, err
 }
 
 func (v *Volume) zero(ctx context.Context, c *blockdev.Change) error {
@@ -235,17 +238,19 @@ func (v *Volume) read(ctx context.Context, p []byte, off int64) error {
 	if err != nil {
 		return err
 	}
-	defer c.use.leave()
-	n := int64(len(p))
-	if before, quiet := v.guards.came(off, n); quiet {
-		err := c.readAt(p, off)
-		if after, _ := v.guards.came(off, n); err != nil || after == before {
-			return err
-		}
+	first, count := guardsOf(off, int64(len(p)))
+	before := v.guards.came(first, count)
+	quiet := before&guardInsideBits == 0
+	if quiet {
+		err = c.readAt(p, off)
 	}
-	v.guards.shut(off, n)
-	defer v.guards.open(off, n)
-	return c.readAt(p, off)
+	if !quiet || err == nil && v.guards.came(first, count) != before {
+		v.guards.shut(first, count)
+		err = c.readAt(p, off)
+		v.guards.open(first, count)
+	}
+	c.use.leave()
+	return err
 }
 
 // extents lists what a range holds.
