@@ -87,7 +87,7 @@ func (v *volumes) pauseRows(ctx context.Context, l *lab, t *table, n int, sorts 
 		if err := v.deepen(ctx, ids[0], disks[0], s.before); err != nil {
 			return err
 		}
-		p := pauses{volumes: v, ids: ids, disks: disks, writers: s.writers, budget: pick(l, 6*time.Second, 40*time.Second)}
+		p := pauses{volumes: v, ids: ids, disks: disks, writers: s.writers, budget: pick(l, 6*time.Second, 20*time.Second)}
 		all, err := p.take(ctx, n, s.name)
 		if err != nil {
 			return err
@@ -163,6 +163,10 @@ type pauses struct {
 	answered
 }
 
+// leastRoom is what a snapshot must leave free, in bytes: all that is written after it
+// takes room.
+const leastRoom = 1 << 30
+
 // take gives, for each of n snapshots, what was before, and what was meanwhile.
 func (p *pauses) take(ctx context.Context, n int, name string) (all [][2]stall, err error) {
 	inner, stop := context.WithCancel(ctx)
@@ -171,7 +175,7 @@ func (p *pauses) take(ctx context.Context, n int, name string) (all [][2]stall, 
 		g.Go(func() error { return p.write(inner, uint64(i)) })
 	}
 	took := 100 * time.Millisecond
-	for begun := time.Now(); err == nil && len(all) < n && time.Since(begun) < p.budget; {
+	for begun := time.Now(); err == nil && len(all) < n && time.Since(begun) < p.budget && room(p.dir) > leastRoom; {
 		var one [2]stall
 		if one, err = p.one(inner, took, fmt.Sprint(name, len(all))); err == nil {
 			all = append(all, one)
