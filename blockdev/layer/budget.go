@@ -69,9 +69,13 @@ func (b *Budget) Spare() error {
 // before the first write. Copies between layers are not bounded.
 func (l *Layer) SetBudget(b *Budget) { l.budget = b }
 
-// afford says whether [off, off+n) of a layer that stands on nothing can be written:
-// what it has already needs no space.
+// afford says whether [off, off+n) can be written, whose blocks the layer has: what is
+// in its file already needs no space. Not all of it need be there, also where the map
+// says data: zeros may have been made by a hole while the layer was merged.
 func (l *Layer) afford(off, n int64) error {
+	if l.budget == nil {
+		return nil
+	}
 	short := l.budget.take(n)
 	if short == nil {
 		return nil
@@ -85,4 +89,12 @@ func (l *Layer) afford(off, n int64) error {
 		return nil
 	}
 	return short
+}
+
+// affordIn is afford of blocks that are all in state st.
+func (l *Layer) affordIn(st state, off, n int64) error {
+	if st == data {
+		return l.afford(off, n)
+	}
+	return l.budget.take(n)
 }

@@ -123,7 +123,7 @@ func (c *Chain) writeAt(p []byte, off int64) error {
 		return c.sinkingWrite(p, off)
 	}
 	if c.has(off, int64(len(p))) {
-		if err := c.afford(off, int64(len(p))); err != nil {
+		if err := c.top.afford(off, int64(len(p))); err != nil {
 			return err
 		}
 		_, err := c.top.data.WriteAt(p, off)
@@ -133,14 +133,6 @@ func (c *Chain) writeAt(p []byte, off int64) error {
 		return err
 	}
 	return c.writeNew(p, off)
-}
-
-// afford says whether there is space to write to blocks that the top has.
-func (c *Chain) afford(off, n int64) error {
-	if c.below != nil || c.top.budget == nil {
-		return nil
-	}
-	return c.top.afford(off, n)
 }
 
 // writeNew stores p where the top does not have all of the blocks yet. They are
@@ -219,7 +211,7 @@ func (c *Chain) writeFUA(p []byte, off int64) (durable bool, err error) {
 	if c.sink != nil || !c.has(off, n) || c.below != nil && c.top.blocks.unsaved(first, count) {
 		return false, c.writeAt(p, off)
 	}
-	if err := c.afford(off, n); err != nil {
+	if err := c.top.afford(off, n); err != nil {
 		return false, err
 	}
 	err = c.top.data.WriteSync(p, off)

@@ -130,6 +130,9 @@ func (c *Chain) sinkingWrite(p []byte, off int64) error {
 		if st == absent {
 			return c.sink.inner.writeAt(part, at)
 		}
+		if err := c.top.affordIn(st, at, n); err != nil {
+			return err
+		}
 		return c.both(at, n, st, func(l *Layer) error {
 			_, err := l.data.WriteAt(part, at)
 			return ioError("write", err)
