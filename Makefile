@@ -1,5 +1,5 @@
 # build    bin/twinlun, static
-# test     all tests, race detector on; installs (apt) the third-party clients that they use
+# test     all tests, race detector on, and a short `crash` without it; installs (apt) the third-party clients that they use
 # lint     gofmt, vet, import rules
 # fuzz     every fuzzer for FUZZTIME each
 # bench    figures side by side with peers, in one run
@@ -25,6 +25,7 @@ clients:
 test: clients build
 	test/setup/clients.sh kernel
 	TWINLUN_REQUIRE_TOOLS=1 go test -race -timeout 15m ./...
+	$(MAKE) crash CRASHRUNS=250
 
 lint:
 	@unformatted=$$(gofmt -l $(GOFILES)); [ -z "$$unformatted" ] || { echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; }

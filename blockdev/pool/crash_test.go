@@ -151,7 +151,7 @@ func (w *world) finish() {
 // another one, and after calls of them in the next workload.
 func TestPowerCutEverywhere(t *testing.T) {
 	const calls = 512 // more than a workload has
-	eachSeed(t, calls, func(t *testing.T, seed uint64) {
+	eachSeed(t, 120, func(t *testing.T, seed uint64) {
 		w := newWorld(t, 2*(1+seed/calls)) // calm: each run makes the same calls
 		w.fs.CutAfter(int(seed * 197 % calls))
 		for i := 0; i < 40 && !w.dark(); i++ {
