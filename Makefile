@@ -42,7 +42,7 @@ demo: clients build
 	test/demo/run.sh
 
 crash:
-	TWINLUN_CRASH_RUNS=$(CRASHRUNS) TWINLUN_CRASH_FROM=$(CRASHFROM) go test -timeout 0 -run 'Crash|PowerCut|Faults|NoSpace' ./blockdev/...
+	TWINLUN_CRASH_RUNS=$(CRASHRUNS) TWINLUN_CRASH_FROM=$(CRASHFROM) go test -count 1 -timeout 0 -run 'Crash|PowerCut|Faults|NoSpace' ./blockdev/...
 
 soak: build
 	TWINLUN_BINARY=$(CURDIR)/bin/twinlun TWINLUN_SOAK_TIME=$(SOAKTIME) go test -v -count 1 -timeout 0 -run TestSoak ./test/crash
