@@ -23,7 +23,7 @@ func (a *app) poolScrub() *cobra.Command {
 		Long: "Compare what snapshots and clones share in a pool, or in all pools, with its checksums. The daemon does it in a job, which is\n" +
 			"followed; interrupting leaves it running.\n" +
 			"With --data-dir or --config the command does it itself, on the data dir of a daemon that is stopped, and lists what is damaged.\n" +
-			"What only one volume has is not looked at. Exit code 1: something is damaged.",
+			"What volumes have written since is not looked at. Exit code 1: something is damaged.",
 	}
 	f.register(c)
 	c.Flags().StringVar(&rate, "rate", "0", "how much to read in a second, such as 100MiB; 0 is no limit")
