@@ -90,17 +90,34 @@ func (g *guards) waitOpen(i uint) {
 }
 
 // shut returns when no write is in a range, and lets none in until open.
-func (g *guards) shut(first, count uint) {
+func (g *guards) shut(first, count uint) { g.shutUntil(first, count, nil) }
+
+// shutUntil is shut that gives up, and says so, when a write is still in the range when
+// late says true. Whoever makes that so calls ring.
+func (g *guards) shutUntil(first, count uint, late func() bool) bool {
 	for i := first; i < first+count; i++ {
 		g.at(i).Add(guardShut)
 	}
+	if g.drain(first, count, late) {
+		return true
+	}
+	g.open(first, count)
+	return false
+}
+
+// drain returns when no write is in a range any more, or it is late.
+func (g *guards) drain(first, count uint, late func() bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for i := first; i < first+count; i++ {
 		for g.at(i).Load()&guardInsideBits != 0 {
+			if late != nil && late() {
+				return false
+			}
 			g.changed.Wait()
 		}
 	}
+	return true
 }
 
 // open ends shut.

@@ -60,14 +60,10 @@ func allZero(p []byte) bool {
 
 // Quiesce returns when no write is in a layer, and lets none in until Resume.
 // Writes, zeroing and durable writes wait; reads and flushes go on. Hooks are
-// outside: a change can be in a hook all the time. Whoever quiesces several volumes
-// must do it in one order always.
-func (v *Volume) Quiesce() {
-	v.quiet.Lock()
-	v.guards.shut(everywhere())
-}
+// outside: a change can be in a hook all the time.
+func (v *Volume) Quiesce() { QuiesceAll(v) }
 
-// Resume ends Quiesce.
+// Resume ends Quiesce, or QuiesceAll for one of the volumes.
 func (v *Volume) Resume() {
 	v.guards.open(everywhere())
 	v.quiet.Unlock()
@@ -97,8 +93,9 @@ func (v *Volume) Shut() { v.closed.Store(true) }
 // under way below the hooks.
 func (v *Volume) Close() {
 	v.closed.Store(true)
-	v.Quiesce()
-	defer v.Resume()
+	v.quiet.Lock()
+	v.guards.shut(everywhere())
+	v.Resume()
 }
 
 // usable says whether the volume and ctx allow one more operation.

@@ -87,9 +87,11 @@ func (p *LayerPool) record(v *volume) volumeRecord {
 // quiesce stops the writes to volumes, in the order of their ids, until resume.
 func quiesce(all []inUse) (resume func()) {
 	slices.SortFunc(all, func(a, b inUse) int { return strings.Compare(string(a.vol.id), string(b.vol.id)) })
-	for _, u := range all {
-		u.live.Quiesce()
+	volumes := make([]*layer.Volume, len(all))
+	for i, u := range all {
+		volumes[i] = u.live
 	}
+	layer.QuiesceAll(volumes...)
 	return func() {
 		for _, u := range all {
 			u.live.Resume()
