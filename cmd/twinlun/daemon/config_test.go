@@ -134,6 +134,7 @@ func TestCheckCompletes(t *testing.T) {
 func FuzzConfigFile(f *testing.F) {
 	f.Add("wsman: :1\n")
 	f.Add("pools: [{name: a, path: /a}]\n")
+	f.Add("pools: [{name: a, merge_rate: 1MiB, reserve: 0, max_provisioned: 1T, warn_at: 50, alarm_at: 60, checksums: false}]\n")
 	f.Add("a: &a [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Defaults()
