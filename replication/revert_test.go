@@ -13,6 +13,7 @@ import (
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
 	"twinlun/replication/pairstate"
+	"twinlun/replication/store"
 )
 
 // restore calls Restore, which must succeed.
@@ -559,4 +560,105 @@ func TestEventsOfAWayBack(t *testing.T) {
 	require.NoError(t, err)
 	w.agrees(l)
 	require.Equal(t, []string{"volume created", "volume modified"}, l.about())
+}
+
+// mortal is a Service with a pool of layer files on one store, which dies at one of
+// the transactions of either.
+type mortal struct {
+	*real
+	kept store.Store // outlives it
+	wire *wire
+}
+
+func (m *mortal) open() {
+	m.t.Helper()
+	m.wire = &wire{}
+	m.store = wiredStore{m.kept, m.wire}
+	var err error
+	m.pool, err = pool.Open(context.Background(), pool.Config{Dir: m.dir, Name: "main", Meta: poolMeta{m.store}})
+	require.NoError(m.t, err)
+	m.svc, err = New(Config{Store: m.store, Pools: []pool.Pool{m.pool}})
+	require.NoError(m.t, err)
+	require.NoError(m.t, m.svc.Start(context.Background()))
+}
+
+// die ends it without a word and starts it again.
+func (m *mortal) die() {
+	m.t.Helper()
+	m.wire.dead.Store(true)
+	require.NoError(m.t, m.svc.Close())
+	_ = m.pool.Close()
+	m.open()
+}
+
+// TestCrashAtEachTransactionOfARestore: those of the pool and those of the Service.
+func TestCrashAtEachTransactionOfARestore(t *testing.T) {
+	seen := map[bool]bool{}
+	for n := int64(1); ; n++ {
+		reached := false
+		for _, after := range []bool{false, true} {
+			m := &mortal{real: &real{t: t, dir: t.TempDir()}, kept: store.NewMem()}
+			m.open()
+			died := m.restoreDyingAt(n, after, seen)
+			reached = reached || died
+			require.NoError(t, m.svc.Close())
+			require.NoError(t, m.pool.Close())
+		}
+		if !reached {
+			require.Greater(t, n, int64(4), "both have transactions")
+			require.Len(t, seen, 2, "some were restored and some were not")
+			return
+		}
+	}
+}
+
+func (m *mortal) restoreDyingAt(n int64, after bool, seen map[bool]bool) bool {
+	t, ctx := m.t, context.Background()
+	first, second := bytes.Repeat([]byte("first "), 2000), bytes.Repeat([]byte("second"), 2000)
+	src := m.volume("v", first)
+	res, err := m.svc.CreateList(ctx, ListRequest{SyncType: pairstate.Snapshot, Sources: []VolumeRef{src}})
+	require.NoError(t, err)
+	require.NoError(t, m.write(src, second))
+	require.NoError(t, m.pool.WaitIdle(ctx))
+	var died atomic.Bool
+	start := m.wire.calls.Load()
+	m.wire.watch(func(i int64, _ string, isAfter bool) error {
+		if m.wire.dead.Load() || i == start+n && isAfter == after {
+			died.Store(true)
+			m.wire.dead.Store(true)
+			return errDead
+		}
+		return nil
+	})
+	kept, err := m.svc.Restore(ctx, RestoreRequest{ID: res.Relationships[0], KeepName: "kept"})
+	reached := died.Load()
+	require.Equal(t, err == nil, len(kept) == 1)
+	m.die()
+	at := fmt.Sprintf("at transaction %d, after it %t", n, after)
+	restored := bytes.Equal(first, m.head(src, len(first)))
+	seen[restored] = true
+	l, listErr := m.svc.Relationships(ctx)
+	require.NoError(t, listErr)
+	for _, r := range l {
+		require.Equal(t, "Synchronized/Completed", r.State.String(), at)
+	}
+	vols, listErr := m.pool.List(ctx)
+	require.NoError(t, listErr)
+	require.True(t, err != nil || restored, at)
+	if !restored {
+		require.Equal(t, second, m.head(src, len(second)), at)
+		require.Len(t, l, 1, at)
+		require.Len(t, vols, 2, at)
+		return reached
+	}
+	require.Len(t, l, 2, at)
+	require.Len(t, vols, 3, at)
+	for _, r := range l {
+		want := first
+		if r.Name == "kept" {
+			want = second
+		}
+		require.Equal(t, want, m.head(r.Target, len(want)), at)
+	}
+	return reached
 }
