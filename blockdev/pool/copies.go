@@ -43,7 +43,7 @@ func (p *LayerPool) proveCopiesOf(n *node) error {
 	}
 	err := live.CheckCopies(p.fs, grounded, func(d layer.Damage) { p.damaged(n, d) })
 	if errors.Is(err, layer.ErrSums) { // they can be made anew
-		p.log.Warn("what is copied of a layer is not verified", "pool", p.name, "layer", n.rec.ID, "err", err)
+		p.log.Warn("what is copied of a layer is not verified", "pool", p.name, "layer", n.id, "err", err)
 		return nil
 	}
 	return err
@@ -60,7 +60,7 @@ func (p *LayerPool) proveRest(ctx context.Context, m *merging, into *node) error
 	case errors.Is(err, layer.ErrNoSums):
 		return nil
 	case errors.Is(err, layer.ErrSums):
-		p.log.Warn("a layer is not verified before it is merged", "pool", p.name, "layer", into.rec.ID, "err", err)
+		p.log.Warn("a layer is not verified before it is merged", "pool", p.name, "layer", into.id, "err", err)
 		return nil
 	case err != nil:
 		return err

@@ -172,7 +172,7 @@ func (p *LayerPool) storeCut(ctx context.Context, f *filling) ([]*volume, error)
 	}
 	pl := newPlan(&p.tree)
 	parent := f.node.rec.Parent
-	pl.moveLayer(f.node.rec.ID, "")
+	pl.moveLayer(f.node.id, "")
 	volumes := p.tree.above(f.node)
 	for _, v := range volumes {
 		pl.cutBase(v.rec)

@@ -339,7 +339,7 @@ func (p *LayerPool) closeMap(n *node) {
 		return
 	}
 	if err := live.Ground(); err != nil {
-		p.log.Warn("map could not be closed", "pool", p.name, "layer", n.rec.ID, "err", err)
+		p.log.Warn("map could not be closed", "pool", p.name, "layer", n.id, "err", err)
 	}
 	p.drop([]*node{n})
 }

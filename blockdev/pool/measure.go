@@ -17,7 +17,7 @@ type footprint struct {
 
 // footprint needs mu or structure.
 func (n *node) footprint() footprint {
-	return footprint{id: n.rec.ID, mapped: n.rec.Parent != "", summed: n.top == ""}
+	return footprint{id: n.id, mapped: n.rec.Parent != "", summed: n.top == ""}
 }
 
 // allocated is the space that a layer's files take.

@@ -75,7 +75,7 @@ func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan st
 // row goes first, and one that failed waits.
 func (p *LayerPool) readyLocked(n *node) bool {
 	_, below := p.tree.due[n.rec.Parent]
-	_, stuck := p.stuck[n.rec.ID]
+	_, stuck := p.stuck[n.id]
 	_, belowStuck := p.stuck[n.rec.Parent]
 	return !stuck && (!below || belowStuck)
 }
@@ -95,8 +95,8 @@ func (p *LayerPool) endMerge(m *merging, err error) {
 	p.merge = nil
 	close(m.ended)
 	if err != nil && !errors.Is(err, context.Canceled) && !blockdev.Is(err, blockdev.KindNotFound) {
-		p.stuck[m.parent.rec.ID] = struct{}{}
-		p.log.Warn("layers could not be merged", "pool", p.name, "layer", m.parent.rec.ID, "into", m.child.rec.ID, "err", err)
+		p.stuck[m.parent.id] = struct{}{}
+		p.log.Warn("layers could not be merged", "pool", p.name, "layer", m.parent.id, "into", m.child.id, "err", err)
 	}
 	p.ringLocked()
 }
@@ -209,8 +209,8 @@ func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
 // stillPair says whether child is the only one on parent, and both may change; mu is
 // held.
 func (p *LayerPool) stillPair(m *merging) bool {
-	_, due := p.tree.due[m.parent.rec.ID]
-	return due && !m.child.gone && m.child.pins == 0 && m.child.rec.Parent == m.parent.rec.ID
+	_, due := p.tree.due[m.parent.id]
+	return due && !m.child.gone && m.child.pins == 0 && m.child.rec.Parent == m.parent.id
 }
 
 // direction chooses how the pair is merged, and of which it is copied into which: what
@@ -245,7 +245,7 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 	}
 	stays.damage.inherit(&old.damage)
 	p.rechain(volumes)
-	p.log.Debug("layers merged", "pool", p.name, "gone", old.rec.ID)
+	p.log.Debug("layers merged", "pool", p.name, "gone", old.id)
 	return nil
 }
 
@@ -265,7 +265,7 @@ func (p *LayerPool) storeMerge(ctx context.Context, m *merging, old *node) ([]*v
 	for id := range old.children {
 		pl.moveLayer(id, old.rec.Parent)
 	}
-	pl.layers[old.rec.ID] = nil
+	pl.layers[old.id] = nil
 	if old == m.child {
 		r := m.parent.rec
 		r.Size = max(r.Size, old.rec.Size)

@@ -229,7 +229,7 @@ func (pl *plan) moveBases(n *node, to string) {
 		return
 	}
 	for _, v := range pl.tree.above(n) {
-		if r := v.rec; r.Base == n.rec.ID {
+		if r := v.rec; r.Base == n.id {
 			r.Base = to
 			pl.putVolume(r)
 		}

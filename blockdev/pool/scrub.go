@@ -120,7 +120,7 @@ func (p *LayerPool) scrubLayer(ctx context.Context, n *node, pace layer.Pace, ou
 	case errors.Is(err, context.Canceled), errors.Is(err, errGone):
 		out.Unsummed++
 	default:
-		out.Unreadable[n.rec.ID] = err
+		out.Unreadable[n.id] = err
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (p *LayerPool) storeLength(ctx context.Context, m *merging, size int64) err
 		return nil
 	}
 	pl := newPlan(&p.tree)
-	pl.addLayer(m.parent.rec.ID, m.parent.rec.Parent, size)
+	pl.addLayer(m.parent.id, m.parent.rec.Parent, size)
 	return p.commit(ctx, pl, nil)
 }
 
@@ -157,8 +157,8 @@ func (p *LayerPool) storeLift(ctx context.Context, m *merging, u inUse) error {
 		return errGone
 	}
 	pl, r := newPlan(&p.tree), u.vol.rec
-	pl.layers[m.child.rec.ID] = nil
-	r.Top = m.parent.rec.ID
+	pl.layers[m.child.id] = nil
+	r.Top = m.parent.id
 	pl.putVolume(r)
 	return p.commit(ctx, pl, nil)
 }

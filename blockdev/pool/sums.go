@@ -74,7 +74,7 @@ func (p *LayerPool) endSumming(s *summing, err error) {
 	defer p.mu.Unlock()
 	p.summing = nil
 	close(s.ended)
-	id := s.node.rec.ID
+	id := s.node.id
 	switch {
 	case err == nil:
 		s.node.summed = true
@@ -165,7 +165,7 @@ func (p *LayerPool) damaged(n *node, d layer.Damage) Damage {
 // as what changes: p.merge, or gone.
 func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 	for _, n := range nodes {
-		if err := p.stopSumming(ctx, n.rec.ID); err != nil {
+		if err := p.stopSumming(ctx, n.id); err != nil {
 			return err
 		}
 		p.mu.Lock()
@@ -190,7 +190,7 @@ func (p *LayerPool) dropSumsOf(n *node, live *layer.Layer) error {
 			return err
 		}
 	}
-	return layer.DropSums(p.fs, n.rec.ID)
+	return layer.DropSums(p.fs, n.id)
 }
 
 // stopSumming ends the summing of a layer and waits for the end.
@@ -198,7 +198,7 @@ func (p *LayerPool) stopSumming(ctx context.Context, id string) error {
 	p.mu.Lock()
 	s := p.summing
 	p.mu.Unlock()
-	if s == nil || s.node.rec.ID != id {
+	if s == nil || s.node.id != id {
 		return nil
 	}
 	s.cancel()

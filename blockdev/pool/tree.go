@@ -50,6 +50,7 @@ type volume struct {
 
 // node is a layer, and how it is in use.
 type node struct {
+	id       string
 	rec      layerRecord
 	children map[string]struct{}
 	top      VolumeID     // the volume whose writable layer it is
@@ -244,7 +245,7 @@ func (t *tree) applyLayer(id string, r *layerRecord) {
 func (t *tree) need(id string) *node {
 	n := t.nodes[id]
 	if n == nil {
-		n = &node{children: map[string]struct{}{}}
+		n = &node{id: id, children: map[string]struct{}{}}
 		t.nodes[id] = n
 	}
 	return n

@@ -191,7 +191,7 @@ func (p *LayerPool) pin(nodes []*node) (unpin func()) {
 func (p *LayerPool) pinLocked(nodes []*node, by int) {
 	for _, n := range nodes {
 		n.pins += by
-		p.tree.note(n.rec.ID)
-		p.tree.noteBare(n.rec.ID)
+		p.tree.note(n.id)
+		p.tree.noteBare(n.id)
 	}
 }
