@@ -4,6 +4,7 @@ package reflink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -40,6 +41,10 @@ func again() int {
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	err = c.Run()
+	if errors.Is(err, syscall.EPERM) {
+		fmt.Fprintln(os.Stderr, "nothing can be mounted here, so nothing of this package is tested:", err)
+		return 0
+	}
 	if c.ProcessState == nil {
 		fmt.Fprintln(os.Stderr, "the tests need mounts of their own:", err)
 		return 1
