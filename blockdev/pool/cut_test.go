@@ -53,3 +53,39 @@ func TestCutWhileSinking(t *testing.T) {
 		require.NoError(t, p.Close())
 	}
 }
+
+// TestFlushWhileSinking: what a volume writes while its top goes down, below the top or
+// to both, is durable after a flush, and after a durable write.
+func TestFlushWhileSinking(t *testing.T) {
+	for seed := range uint64(20) {
+		m, meta := memfs.New(seed), pooltest.NewMeta()
+		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta, MergeRate: 1})
+		require.NoError(t, err)
+		v := pooltest.Create(t, p, "v", 4<<20)
+		d := pooltest.Open(t, p, v.ID)
+		pooltest.Write(t, d, pooltest.Fill(1, 1<<20), 0)
+		s := pooltest.Snap(t, p, v.ID, "s")
+		pooltest.Write(t, d, pooltest.Fill(2, 4*blockdev.BlockSize), 0)
+		require.NoError(t, p.Delete(t.Context(), s.ID))
+		require.Eventually(t, func() bool { return p.Sinking(v.ID) }, time.Minute, time.Millisecond)
+		want := pooltest.Fill(3, 64<<10)
+		for _, off := range []int64{700, 512 << 10, 2 << 20} { // over what the top has, what is below, and nothing
+			if seed%2 == 0 {
+				pooltest.Write(t, d, want, off)
+				continue
+			}
+			require.NoError(t, blockdev.WriteFUA(t.Context(), d, want, off))
+		}
+		if seed%2 == 0 {
+			require.NoError(t, d.Flush(t.Context()))
+		}
+		after := m.Crash()
+		_ = p.Close() // without power
+		p, err = pool.Open(t.Context(), pool.Config{FS: after, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		for _, off := range []int64{700, 512 << 10, 2 << 20} {
+			pooltest.Holds(t, pooltest.Open(t, p, v.ID), want, off)
+		}
+		require.NoError(t, p.Close())
+	}
+}
