@@ -182,15 +182,16 @@ func TestFaults(t *testing.T) {
 			}
 			return nil
 		})
-		w.meta.Commit = func() (bool, error) {
+		stored := rand.New(rand.NewPCG(seed, 3)) // of its own: the filesystem's faults come at the same time
+		w.meta.SetCommit(func() (bool, error) {
 			made, err := w.fs.Step("meta")
-			return made || faults.IntN(2) == 0, err // one that failed may be stored all the same
-		}
+			return made || stored.IntN(2) == 0, err // one that failed may be stored all the same
+		})
 		for range 100 {
 			w.step()
 		}
 		w.fs.SetFault(nil)
-		w.meta.Commit = func() (bool, error) { return w.fs.Step("meta") }
+		w.meta.SetCommit(func() (bool, error) { return w.fs.Step("meta") })
 		if w.dropFailed(); seed%3 == 0 {
 			w.unsure, w.names2 = map[pool.VolumeID]*volume{}, map[string]*volume{}
 			w.create() // a transaction that is made settles what the store is in doubt about
