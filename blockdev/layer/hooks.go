@@ -140,6 +140,7 @@ func (p *Hooks) endLocked(s *hookSet) {
 
 // drain waits for the replaced sets that match.
 func (p *Hooks) drain(ctx context.Context, match func(*hookSet) bool) error {
+	defer p.matching(match) // so that those that are gone do not keep their handles
 	for _, s := range p.matching(match) {
 		select {
 		case <-s.use.gone:
