@@ -24,7 +24,7 @@ clients:
 
 test: clients build
 	test/setup/clients.sh kernel
-	TWINLUN_REQUIRE_TOOLS=1 go test -race -timeout 15m ./...
+	TWINLUN_REQUIRE_TOOLS=1 go run ./test/report -race -timeout 15m ./...
 	$(MAKE) crash CRASHRUNS=250
 
 lint:
