@@ -89,3 +89,30 @@ func TestFlushWhileSinking(t *testing.T) {
 		require.NoError(t, p.Close())
 	}
 }
+
+// TestHydrateHidesInterruptedWrite: blocks that were zeros, and were written to before the
+// power went, are still zeros when a Hydrate has made the map superfluous that says so.
+func TestHydrateHidesInterruptedWrite(t *testing.T) {
+	for seed := range uint64(10) {
+		m, meta := memfs.New(seed), pooltest.NewMeta()
+		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		v := pooltest.Create(t, p, "v", 1<<20)
+		d := pooltest.Open(t, p, v.ID)
+		pooltest.Write(t, d, pooltest.Fill(1, 1<<20), 0)
+		pooltest.Snap(t, p, v.ID, "s")
+		require.NoError(t, blockdev.Zero(t.Context(), d, 0, 64<<10))
+		require.NoError(t, d.Flush(t.Context()))
+		pooltest.Write(t, d, pooltest.Fill(2, 64<<10), 0)
+		after := m.Crash()
+		_ = p.Close() // without power
+		p, err = pool.Open(t.Context(), pool.Config{FS: after, Name: "w", Meta: meta})
+		require.NoError(t, err)
+		d = pooltest.Open(t, p, v.ID)
+		pooltest.Holds(t, d, make([]byte, 64<<10), 0)
+		require.NoError(t, p.Hydrate(t.Context(), v.ID, 0, nil))
+		require.NoError(t, p.WaitIdle(t.Context()))
+		pooltest.Holds(t, d, make([]byte, 64<<10), 0)
+		require.NoError(t, p.Close())
+	}
+}
