@@ -39,6 +39,9 @@ type Config struct {
 	// MergeRate bounds the copying that gives space back after a delete, in
 	// bytes a second; default 256 MiB. Negative means no limit.
 	MergeRate int64
+	// SumRate bounds the reading for checksums, in bytes a second; default
+	// 64 MiB. Negative means no limit.
+	SumRate int64
 	// Reserve is the space in bytes that volumes leave free, for what makes
 	// them durable and what gives space back; default 64 MiB or 1 % of what
 	// the folder's filesystem can hold, if that is less. Negative means none.

@@ -16,7 +16,7 @@ import (
 // on, too, whose top is going down. What that volume wrote below its top is durable
 // after its next flush all the same.
 func TestCutWhileSinking(t *testing.T) {
-	for seed := range uint64(10) {
+	eachSeed(t, 10, func(t *testing.T, seed uint64) {
 		m, meta := memfs.New(seed), pooltest.NewMeta()
 		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta, MergeRate: 1})
 		require.NoError(t, err)
@@ -51,7 +51,7 @@ func TestCutWhileSinking(t *testing.T) {
 		require.NoError(t, err)
 		pooltest.Holds(t, pooltest.Open(t, p, c.ID), pooltest.Fill(4, 1<<20), 4<<20)
 		require.NoError(t, p.Close())
-	}
+	})
 }
 
 // TestFlushWhileSinking: what a volume writes while its top goes down, below the top or

@@ -206,7 +206,7 @@ func (f *farm) forgetGone() {
 // TestSinkingGivenUp: what went below the top while it was going down is durable after
 // a flush, also where the volume is back on its top by then.
 func TestSinkingGivenUp(t *testing.T) {
-	for seed := range uint64(20) {
+	eachSeed(t, 20, func(t *testing.T, seed uint64) {
 		m, meta := memfs.New(seed), pooltest.NewMeta()
 		p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: meta, MergeRate: 1})
 		require.NoError(t, err)
@@ -227,5 +227,5 @@ func TestSinkingGivenUp(t *testing.T) {
 		require.NoError(t, err)
 		pooltest.Holds(t, pooltest.Open(t, p, v.ID), pooltest.Fill(3, 1<<20), 2<<20)
 		require.NoError(t, p.Close())
-	}
+	})
 }

@@ -108,7 +108,7 @@ func newLayerPool(cfg Config) *LayerPool {
 		unfs: func() error { return nil }, tree: newTree(), bell: make(chan struct{}),
 		draining: map[<-chan struct{}]struct{}{}, stuck: map[string]struct{}{},
 		mergeRate: cmp.Or(cfg.MergeRate, mergeRate), marks: marks{issued: map[string]struct{}{}},
-		checksums: cfg.Checksums, verifyReads: cfg.VerifyReads, sumRate: sumRate, onDamage: cfg.Damaged,
+		checksums: cfg.Checksums, verifyReads: cfg.VerifyReads, sumRate: cmp.Or(cfg.SumRate, sumRate), onDamage: cfg.Damaged,
 		limit: max(0, cfg.MaxProvisioned), spared: cfg.Reserve, zeros: cfg.DetectZeros,
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())

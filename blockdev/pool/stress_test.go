@@ -37,7 +37,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	for i := range 3 {
 		copiers.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(i), 9))
-			for range 12 {
+			for range max(4, 12/slowness) {
 				stressCopy(t, p, r, ids, fmt.Sprint("c", n.Add(1)))
 			}
 		})

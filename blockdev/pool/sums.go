@@ -14,7 +14,7 @@ import (
 // change loses them first. Whoever reads a layer to sum or to verify it is registered
 // in LayerPool.summing, so that the layer is not changed meanwhile.
 
-// sumRate is how fast layers are read for their sums, in bytes a second.
+// sumRate is Config.SumRate if that is 0, in bytes a second.
 const sumRate = 64 << 20
 
 // summing is a layer whose sums are made or verified.

@@ -48,7 +48,7 @@ const worldSize = 9<<20 + 3*sector
 func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{
 		t: t, r: rand.New(rand.NewPCG(seed, 1)), fs: memfs.New(seed), meta: pooltest.NewMeta(),
-		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%5 == 1, zeros: seed%4 > 1,
+		vols: map[pool.VolumeID]*volume{}, calm: seed%2 == 0, summed: seed%15 == 1, zeros: seed%4 > 1,
 	}
 	w.fs.SetCloning(seed%3 == 1)
 	w.meta.Commit = func() (bool, error) { return w.fs.Step("meta") }
@@ -80,7 +80,7 @@ func (w *world) tryStart() (*pool.LayerPool, error) {
 	binary.LittleEndian.PutUint64(seed[:], w.r.Uint64())
 	return pool.Open(context.Background(), pool.Config{
 		FS: w.fs, Name: "w", Meta: w.meta, Rand: &seeded{gen: rand.NewChaCha8(seed)},
-		Checksums: w.summed, VerifyReads: w.summed, DetectZeros: w.zeros,
+		Checksums: w.summed, VerifyReads: w.summed, SumRate: -1, DetectZeros: w.zeros,
 		Reserve: []int64{-1, -1, 12 * blockdev.BlockSize}[w.r.IntN(3)],
 	})
 }

@@ -22,7 +22,7 @@ const (
 	size  = 4 << 20 // of the suite's volumes
 )
 
-// Run tests that pools of the factory do what pool.Pool promises.
+// Run tests that pools of the factory do what pool.Pool promises, several at a time.
 func Run(t *testing.T, open Factory) {
 	for _, c := range []struct {
 		name string
@@ -54,10 +54,19 @@ func Run(t *testing.T, open Factory) {
 		{"ChangedRefusals", changedRefusals},
 		{"Info", info},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of the time is the disk's
+			c.run(t, open(t))
+		})
 	}
-	t.Run("Device", func(t *testing.T) { devtest.Run(t, newDevice(open, plain)) })
-	t.Run("SnapshotDevice", func(t *testing.T) { devtest.Run(t, newDevice(open, snapshotOf)) })
+	t.Run("Device", func(t *testing.T) {
+		t.Parallel()
+		devtest.Run(t, newDevice(open, plain))
+	})
+	t.Run("SnapshotDevice", func(t *testing.T) {
+		t.Parallel()
+		devtest.Run(t, newDevice(open, snapshotOf))
+	})
 }
 
 // newDevice makes the factory of the device suite.
