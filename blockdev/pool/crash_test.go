@@ -50,8 +50,12 @@ func (w *world) reboot() {
 	for _, v := range w.vols {
 		d, err := w.pool.Open(context.Background(), v.id)
 		require.NoError(w.t, err)
-		err = v.check(d, true)
-		if other := w.unsure[v.id]; err != nil && other != nil {
+		other := w.unsure[v.id]
+		if other != nil {
+			v.know(other)
+			other.know(v)
+		}
+		if err = v.check(d, true); err != nil && other != nil {
 			err = other.check(d, true)
 			w.vols[v.id] = other
 		}

@@ -45,6 +45,16 @@ func (v *volume) cell(s int64) *cell {
 	return c
 }
 
+// know has v look at all sectors that other knows: else what is other's content could be
+// taken for v's.
+func (v *volume) know(other *volume) {
+	for s := range other.cells {
+		if s < v.size/sector {
+			v.cell(s)
+		}
+	}
+}
+
 // write is a write of value val; ok says whether it was acknowledged.
 func (v *volume) write(off, n int64, val uint64, ok bool) {
 	for s := off / sector; s < (off+n)/sector; s++ {
