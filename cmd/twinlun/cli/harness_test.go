@@ -71,10 +71,10 @@ func start(t *testing.T) *world {
 }
 
 // startAt listens for iSCSI at an address.
-func startAt(t *testing.T, iscsi string) *world {
+func startAt(t *testing.T, iscsi string, pools ...daemon.PoolConfig) *world {
 	t.Helper()
 	c := daemon.Defaults()
-	c.DataDir = filepath.Join(t.TempDir(), "data")
+	c.DataDir, c.Pools = filepath.Join(t.TempDir(), "data"), pools
 	c.WSMan, c.WSManTLS, c.ISCSI, c.Metrics = "127.0.0.1:0", "127.0.0.1:0", iscsi, daemon.Off
 	require.NoError(t, c.Check())
 	log := slog.New(slog.DiscardHandler)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,31 +37,43 @@ func byName(property string) func(a, b *cim.Instance) int {
 	}
 }
 
-// find is the instance of a class that has the name in one of some properties.
+// find is the one instance of a class that has the name in one of some properties.
 func (s *session) find(ctx context.Context, class, what, name string, properties ...string) (*cim.Instance, error) {
 	all, err := s.list(ctx, class)
 	if err != nil {
 		return nil, err
 	}
-	if in := called(all, name, properties); in != nil {
-		return in, nil
+	return theOne(all, what, name, properties)
+}
+
+// theOne is the only instance that has the name in one of some properties: exactly in
+// any, else regardless of case. Volumes in two pools may have one name, and nobody
+// knows then which of them is to be deleted.
+func theOne(all []*cim.Instance, what, name string, properties []string) (*cim.Instance, error) {
+	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		switch found := called(all, name, properties, same); len(found) {
+		case 0:
+		case 1:
+			return found[0], nil
+		default:
+			return nil, usageError{fmt.Errorf("%d %ss are called %q: use the identifier", len(found), what, name)}
+		}
 	}
 	return nil, notFoundError{what, name}
 }
 
-// called is the instance that has the name in one of some properties: exactly in
-// any, else regardless of case; nil if there is none.
-func called(all []*cim.Instance, name string, properties []string) *cim.Instance {
-	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
-		for _, in := range all {
-			for _, p := range properties {
-				if v, ok := in.Get(p).(string); ok && same(v, name) {
-					return in
-				}
-			}
+// called are the instances that have the name in one of some properties.
+func called(all []*cim.Instance, name string, properties []string, same func(a, b string) bool) []*cim.Instance {
+	var found []*cim.Instance
+	for _, in := range all {
+		if slices.ContainsFunc(properties, func(p string) bool {
+			v, ok := in.Get(p).(string)
+			return ok && same(v, name)
+		}) {
+			found = append(found, in)
 		}
 	}
-	return nil
+	return found
 }
 
 // volumeNaming are the properties that a volume is found by.
@@ -103,9 +116,9 @@ func (s *session) volumes(ctx context.Context, names []string) ([]cim.Value, err
 	}
 	var paths []cim.Value
 	for _, name := range names {
-		in := called(all, name, volumeNaming())
-		if in == nil {
-			return nil, notFoundError{"volume", name}
+		in, err := theOne(all, "volume", name, volumeNaming())
+		if err != nil {
+			return nil, err
 		}
 		paths = append(paths, in.Path)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"twinlun/cmd/twinlun/daemon"
 )
 
 func TestVolumes(t *testing.T) {
@@ -53,6 +55,25 @@ func TestVolumesRefuse(t *testing.T) {
 	w.fails(1, "a: ReturnToStoragePool returned 6 (In Use)", "volume", "delete", "a")
 	w.fails(2, `"xml" is none of table, json, yaml`, "volume", "create", "b", "--size", "1MiB", "-o", "xml")
 	require.Equal(t, []string{"a"}, column(w.records("volume", "list"), "name"), "what is refused does nothing")
+}
+
+// Of two volumes with one name none is taken for the other.
+func TestVolumesOfOneName(t *testing.T) {
+	w := startAt(t, "127.0.0.1:0", daemon.PoolConfig{Name: "fast"}, daemon.PoolConfig{Name: "slow"})
+	fast := w.record("volume", "create", "v", "--size", "1MiB", "--pool", "fast")
+	slow := w.record("volume", "create", "V", "--size", "2MiB", "--pool", "slow")
+	require.Equal(t, fast, w.record("volume", "show", "v"), "exactly this")
+	w.must("volume", "create", "v2", "--size", "1MiB", "--pool", "fast")
+	w.must("volume", "create", "v2", "--size", "1MiB", "--pool", "slow")
+	for _, args := range [][]string{
+		{"volume", "show", "v2"}, {"volume", "delete", "v2"}, {"volume", "delete", "v", "v2"}, {"volume", "resize", "v2", "--size", "2MiB"},
+		{"volume", "expose", "v2"}, {"volume", "export", "v2", "f"}, {"replica", "create", "--type", "snapshot", "--source", "v2"},
+	} {
+		w.fails(2, `2 volumes are called "v2": use the identifier`, args...)
+	}
+	require.ElementsMatch(t, []string{"v", "V", "v2", "v2"}, column(w.records("volume", "list"), "name"), "nothing was deleted")
+	w.must("volume", "delete", slow["id"].(string))
+	require.Equal(t, fast, w.record("volume", "show", "V"))
 }
 
 func TestExpose(t *testing.T) {
