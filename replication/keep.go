@@ -2,16 +2,18 @@ package replication
 
 import (
 	"context"
+	"errors"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
 	"twinlun/replication/pairstate"
 	"twinlun/replication/store"
 )
 
 // keepParam is the parameter at fault where a pool has refused a Restore; other is
-// that of all but the name of the snapshot to keep.
+// that of all but the snapshot to keep, which alone has a name and a size.
 func keepParam(other string, err error) string {
-	if blockdev.Is(err, blockdev.KindExists) {
+	if _, limit := errors.AsType[*pool.LimitError](err); limit || blockdev.Is(err, blockdev.KindExists) {
 		return "KeepName"
 	}
 	return other

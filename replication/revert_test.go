@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/pool"
 	"twinlun/replication/pairstate"
 )
 
@@ -240,6 +241,13 @@ func TestRevertRefusals(t *testing.T) {
 	})
 	s.refuses("full", KindFailed, "Synchronization", restore(ofT3, "k"))
 	s.refuses("full, reset", KindFailed, "Synchronization", reset(ofSnap))
+	s.pools[0].setFault(func(op, _ string) error {
+		if op == "restore" {
+			return blockdev.Wrap(blockdev.KindNoSpace, op, &pool.LimitError{Pool: "p0", Limit: 100, Provisioned: 90, More: 20})
+		}
+		return nil
+	})
+	s.refuses("beyond the limit", KindFailed, "KeepName", restore(ofT3, "k"))
 	s.pools[0].setFault(nil)
 
 	s.restoreForced(ofOnline, s.online, onlineSnap)

@@ -44,6 +44,9 @@ func (s *Service) scrubPool(ctx context.Context, name string, rate int64) (strin
 	if running := s.scrubs.jobs[name]; running != "" {
 		return "", Errorf(KindInUse, "", "pool %s is being scrubbed already by job %s", name, running)
 	}
+	if err := s.endLostScrubLocked(ctx, name); err != nil {
+		return "", s.failure("", err)
+	}
 	var j job.Record
 	err = s.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
 		j, err = s.jobs.Create(tx, job.Spec{
@@ -110,6 +113,8 @@ func (s *Service) scrub(run *job.Run, p scrubber, rate int64) {
 	case err != nil:
 		s.log.Error("a pool could not be scrubbed", "pool", p.Name(), "job", run.ID(), "err", err)
 		cause = errors.New(reasonOf(err))
+	case cause == nil:
+		s.log.Info("a pool was scrubbed", "pool", p.Name(), "found", scrubSummary(found))
 	}
 	run.Report(scrubSummary(found))
 	s.endScrub(run, p.Name(), cause)
@@ -130,6 +135,30 @@ func (s *Service) endScrub(run *job.Run, name string, cause error) {
 	}
 }
 
+// endLostScrubLocked ends the job of a scrub that is over, and whose end could not be
+// stored.
+func (s *Service) endLostScrubLocked(ctx context.Context, name string) error {
+	open, err := s.storedScrubs(ctx)
+	r, lost := open[name]
+	if err != nil || !lost {
+		return err
+	}
+	err = s.jobs.EndWith(ctx, r.Job, uint32(KindFailed), errLostJob, forgetScrub(name))
+	if errors.Is(err, job.ErrNotFound) || errors.Is(err, job.ErrDone) {
+		return s.cfg.Store.Update(ctx, forgetScrub(name))
+	}
+	return err
+}
+
+// storedScrubs are the scrubs that have not ended, by the names of their pools.
+func (s *Service) storedScrubs(ctx context.Context) (map[string]scrubRecord, error) {
+	open := map[string]scrubRecord{}
+	err := s.cfg.Store.View(ctx, func(tx store.Tx) error {
+		return scan(tx, bucketScrubs, func(name string, r scrubRecord) { open[name] = r })
+	})
+	return open, err
+}
+
 // forgetScrub takes a scrub out of the store.
 func forgetScrub(name string) func(store.Tx) error {
 	return func(tx store.Tx) error { return tx.Delete(bucketScrubs, name) }
@@ -137,10 +166,7 @@ func forgetScrub(name string) func(store.Tx) error {
 
 // resumeScrubs begins the scrubs again that the end of the daemon interrupted.
 func (s *Service) resumeScrubs(ctx context.Context) error {
-	open := map[string]scrubRecord{}
-	err := s.cfg.Store.View(ctx, func(tx store.Tx) error {
-		return scan(tx, bucketScrubs, func(name string, r scrubRecord) { open[name] = r })
-	})
+	open, err := s.storedScrubs(ctx)
 	if err != nil {
 		return fmt.Errorf("read the scrubs: %w", err)
 	}

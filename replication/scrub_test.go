@@ -24,6 +24,7 @@ type scrubPool struct {
 // scrubScript is what the scrubs of a pool do: they say that they have begun, go on
 // when the test lets them, and find what it says.
 type scrubScript struct {
+	known int64 // bytes that are known to be damaged
 	begun chan pool.ScrubOptions
 	let   chan pool.Scrubbed
 
@@ -42,6 +43,13 @@ func (p scrubPool) Scrub(ctx context.Context, o pool.ScrubOptions) (pool.Scrubbe
 	case <-ctx.Done():
 		return pool.Scrubbed{}, ctx.Err()
 	}
+}
+
+// Info implements pool.Pool.
+func (p scrubPool) Info(ctx context.Context) (pool.Info, error) {
+	i, err := p.wiredPool.Info(ctx)
+	i.Damaged = p.s.known
+	return i, err
 }
 
 // newScrubWorld is a world whose first pool can be scrubbed.
@@ -249,4 +257,44 @@ func TestLimitIsTold(t *testing.T) {
 	_, err := w.svc.CreateVolume(context.Background(), "p0", pool.Spec{Name: "v", Size: 512})
 	require.Equal(t, KindFailed, KindOf(err))
 	require.ErrorContains(t, err, "20 bytes more than the 90 that pool p0 has provisioned go beyond its limit of 100")
+}
+
+// TestScrubOfKnownDamage: a scrub that did not compare what is known to be damaged does
+// not say that all is well.
+func TestScrubOfKnownDamage(t *testing.T) {
+	w, s := newScrubWorld(t)
+	s.known = 4096
+	id := w.scrub("p0", 0)
+	<-s.begun
+	s.let <- pool.Scrubbed{Unsummed: 1}
+	r := w.jobEnds(id)
+	require.Equal(t, job.Exception, r.State)
+	require.Equal(t, "4096 bytes that have no checksums now are known to be damaged: of no volume that is still there", r.Error)
+}
+
+// TestScrubAfterOneThatCouldNotEnd: the job of a scrub whose end could not be stored
+// ends when another begins.
+func TestScrubAfterOneThatCouldNotEnd(t *testing.T) {
+	w, s := newScrubWorld(t)
+	id := w.scrub("p0", 0)
+	<-s.begun
+	w.wire.watch(func(_ int64, _ string, after bool) error {
+		if !after {
+			return errors.New("the store fails")
+		}
+		return nil
+	})
+	s.let <- pool.Scrubbed{}
+	w.eventually("the scrub is over", func() bool {
+		w.svc.scrubs.mu.Lock()
+		defer w.svc.scrubs.mu.Unlock()
+		return w.svc.scrubs.jobs["p0"] == ""
+	})
+	w.wire.watch(nil)
+	next := w.scrub("p0", 0)
+	<-s.begun
+	require.Equal(t, job.Exception, w.jobEnds(id).State)
+	s.let <- pool.Scrubbed{}
+	require.Equal(t, job.Completed, w.jobEnds(next).State)
+	require.Zero(t, w.storedScrubs())
 }
