@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"errors"
+	"syscall"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
@@ -50,6 +51,9 @@ func (s *Service) failure(param string, err error) error {
 	}
 	if e, ok := errors.AsType[*pool.LimitError](err); ok {
 		return &Error{Kind: KindFailed, Param: param, Msg: e.Error(), Err: e}
+	}
+	if errors.Is(err, syscall.EFBIG) {
+		return Errorf(KindInvalid, param, "the filesystem of the pool has no files of that size")
 	}
 	kind, msg := kindOfPool(blockdev.KindOf(err))
 	s.log.Warn("a request failed", "parameter", param, "err", err)

@@ -185,6 +185,9 @@ func (p *fakePool) List(context.Context) ([]pool.Volume, error) {
 }
 
 func (p *fakePool) Update(_ context.Context, id pool.VolumeID, f func(*pool.Volume) error) (pool.Volume, error) {
+	if err := p.faulted("update", string(id)); err != nil {
+		return pool.Volume{}, err
+	}
 	v, err := p.find("update", id)
 	if err != nil {
 		return pool.Volume{}, err

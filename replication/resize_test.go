@@ -3,10 +3,12 @@ package replication
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
 	"twinlun/replication/pairstate"
 )
@@ -54,4 +56,23 @@ func TestResizeVolume(t *testing.T) {
 	require.NoError(t, d.Close())
 	_, err = w.svc.ResizeVolume(ctx, VolumeRef{Pool: "p0", ID: "none"}, 4096, true)
 	refusedWith(t, err, KindInvalid, "TheElement")
+}
+
+// TestTooLargeForTheFilesystem: it is the size that is wrong, not the disk.
+func TestTooLargeForTheFilesystem(t *testing.T) {
+	w := newWorld(t)
+	v := w.volume("p0", "v")
+	w.pools[0].setFault(func(op, _ string) error {
+		if op == "create" || op == "update" {
+			return blockdev.Wrap(blockdev.KindIO, op, syscall.EFBIG)
+		}
+		return nil
+	})
+	_, made := w.svc.CreateVolume(context.Background(), "p0", pool.Spec{Name: "w", Size: 1 << 58})
+	_, resized := w.svc.ResizeVolume(context.Background(), v, 1<<58, false)
+	_, updated := w.svc.UpdateVolume(context.Background(), v, func(v *pool.Volume) error { v.Size = 1 << 58; return nil })
+	for _, err := range []error{made, resized, updated} {
+		refusedWith(t, err, KindInvalid, "Size")
+		require.ErrorContains(t, err, "no files of that size")
+	}
 }

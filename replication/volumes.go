@@ -3,8 +3,10 @@ package replication
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"syscall"
 
 	"twinlun/blockdev"
 	"twinlun/blockdev/pool"
@@ -27,7 +29,16 @@ func (s *Service) createVolume(ctx context.Context, in string, spec pool.Spec) (
 		return pool.Volume{}, Errorf(KindInvalid, "ElementName", "the name %s is being taken by another request", spec.Name)
 	}
 	v, err := p.Create(ctx, spec)
-	return v, s.failure("ElementName", err)
+	return v, s.failure(sizeParam("ElementName", err), err)
+}
+
+// sizeParam is the parameter at fault where a pool has refused to make or change a
+// volume: Size where the filesystem has no files of that size, else other.
+func sizeParam(other string, err error) string {
+	if errors.Is(err, syscall.EFBIG) {
+		return "Size"
+	}
+	return other
 }
 
 // UpdateVolume changes a volume's name, labels or size; see pool.Volumes. f may be
@@ -70,7 +81,7 @@ func (s *Service) updateVolume(ctx context.Context, ref VolumeRef, f func(*pool.
 	if blockdev.Is(err, blockdev.KindExists) {
 		return v, s.failure("ElementName", err)
 	}
-	return v, s.failure("TheElement", err)
+	return v, s.failure(sizeParam("TheElement", err), err)
 }
 
 // claimVolume finds a volume and keeps other requests from it.
