@@ -29,10 +29,13 @@ func (f *osFile) CloneFrom(src File, off, n int64) error {
 	return err
 }
 
-// cannotClone lists what FICLONERANGE says where it has not even begun. A full
-// filesystem, or a disk that fails, is something else.
+// cannotClone lists what FICLONERANGE says where it has not even begun; EAGAIN is what
+// OpenZFS says of blocks that are not on disk yet, synced or not (zfs_bclone_wait_dirty
+// in zfs(4)). A full filesystem, or a disk that fails, is something else.
 func cannotClone(err error) bool {
-	for _, e := range []error{unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOSYS, unix.EXDEV, unix.EINVAL, unix.EPERM, unix.ETXTBSY} {
+	for _, e := range []error{
+		unix.EOPNOTSUPP, unix.ENOTTY, unix.ENOSYS, unix.EXDEV, unix.EINVAL, unix.EPERM, unix.ETXTBSY, unix.EAGAIN,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}
