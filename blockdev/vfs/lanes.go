@@ -24,7 +24,7 @@ const maxLanes = 4
 // are therefore opened while no sync and no durable write is under way, and none has
 // failed.
 type lanes struct {
-	main func() error // syncs the descriptor that is there from the beginning
+	main func() error             // syncs the descriptor that is there from the beginning
 	more func() (*os.File, error) // not called if only is set
 
 	mu      sync.Mutex
