@@ -110,6 +110,13 @@ func (d *damages) keep() {
 	d.kept = d.all.clone()
 }
 
+// any says whether there is any.
+func (d *damages) any() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.all.list) > 0 || d.all.extra > 0
+}
+
 // below is how many bytes below end are damaged.
 func (d *damages) below(end int64) int64 {
 	d.mu.Lock()

@@ -103,7 +103,7 @@ func (p *LayerPool) findApart(ctx context.Context, from, to VolumeID, off, n int
 		return nil, blockdev.Errorf(blockdev.KindInvalid, opChanged, "volumes %q and %q have no content in common that the pool knows of", a.rec.Name, b.rec.Name)
 	}
 	for _, n := range apart {
-		n.users++
+		p.tree.hold(n)
 	}
 	return apart, nil
 }

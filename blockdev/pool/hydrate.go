@@ -116,7 +116,7 @@ func (p *LayerPool) beginFilling(v *volume, cancel context.CancelFunc) (*filling
 	}
 	f := &filling{node: v.held[0], held: v.held, cancel: cancel, ended: make(chan struct{})}
 	for _, n := range f.held {
-		n.users++
+		p.tree.hold(n)
 	}
 	f.node.filling = true
 	v.filling = f
@@ -155,7 +155,7 @@ func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error)
 		return false, err
 	}
 	for _, n := range f.held[1:] {
-		f.node.damage.inherit(&n.damage)
+		p.inherit(f.node, n)
 	}
 	p.rechain(volumes)
 	return false, nil

@@ -79,6 +79,9 @@ func Open(ctx context.Context, cfg Config) (*LayerPool, error) {
 		p.stop()
 		return nil, errors.Join(err, p.unfs())
 	}
+	if len(p.tree.unsure) > together {
+		p.tasks.Go(p.measureAll)
+	}
 	p.tasks.Go(p.mergeLayers)
 	if p.checksums {
 		p.tasks.Go(p.sumLayers)
@@ -332,7 +335,7 @@ func (p *LayerPool) closeMap(n *node) {
 	p.mu.Lock()
 	live := n.live
 	if live != nil {
-		n.users++
+		p.tree.hold(n)
 	}
 	p.mu.Unlock()
 	if live == nil {

@@ -28,12 +28,12 @@ func (p *LayerPool) List(ctx context.Context) ([]Volume, error) {
 // Walk calls f for one volume after the other; see Walker. No lock is held
 // meanwhile.
 func (p *LayerPool) Walk(ctx context.Context, f func(Volume) error) error {
-	ids, err := p.ids(ctx)
+	all, err := p.inOrder(ctx)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		v, err := p.Get(ctx, id)
+	for _, at := range all {
+		v, err := p.Get(ctx, at.id)
 		if blockdev.Is(err, blockdev.KindNotFound) {
 			continue
 		}
@@ -56,8 +56,8 @@ func (p *LayerPool) Count(ctx context.Context) (int, error) {
 	return len(p.tree.volumes), nil
 }
 
-// ids lists the volumes by name. The list is shared and not changed any more.
-func (p *LayerPool) ids(ctx context.Context) ([]VolumeID, error) {
+// inOrder lists the volumes by name. The list is shared and not changed any more.
+func (p *LayerPool) inOrder(ctx context.Context) ([]named, error) {
 	if err := p.lockTree(ctx, "list volumes"); err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func (p *LayerPool) holdChainLocked(v *volume) []*node {
 	}
 	nodes := p.tree.chain(v)
 	for _, n := range nodes {
-		n.users++
+		p.tree.hold(n)
 	}
 	return nodes
 }
@@ -224,7 +224,7 @@ func (p *LayerPool) drop(nodes []*node) {
 	p.mu.Lock()
 	var idle []*layer.Layer
 	for _, n := range nodes {
-		n.changed() // it may have been written to
+		p.tree.changed(n) // it may have been written to
 		if n.users--; n.users == 0 && n.live != nil {
 			idle = append(idle, n.live)
 			n.live = nil

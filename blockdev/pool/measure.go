@@ -61,10 +61,13 @@ type survey struct {
 	done map[*node]bool // measured by this survey
 }
 
-// takeLocked lists those of nodes whose size is not known.
+// together is how many layers are measured between two times that mu is held.
+const together = 512
+
+// takeLocked lists some of those of nodes whose size is not known.
 func (s *survey) takeLocked(nodes []*node) (out []probe) {
 	for _, n := range nodes {
-		if !s.done[n] && !(n.measured && s.pool.stillLocked(n)) {
+		if _, unsure := s.pool.tree.unsure[n]; unsure && !s.done[n] && len(out) < together {
 			out = append(out, probe{node: n, files: n.footprint(), changes: n.changes})
 		}
 	}
@@ -82,8 +85,7 @@ func (s *survey) noteLocked(list []probe) (failed error) {
 			}
 			continue
 		}
-		m.node.size, m.node.meta = m.size, m.meta
-		m.node.measured = m.changes == m.node.changes && s.pool.stillLocked(m.node)
+		s.pool.tree.sized(m.node, m.size, m.meta, m.changes == m.node.changes && s.pool.stillLocked(m.node))
 	}
 	return failed
 }
@@ -195,25 +197,28 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 	}
 	var out Info
 	s := survey{pool: p}
-	err = s.run(func() (all []*node) {
-		out = Info{
-			Name: p.name, Total: total, Free: free, Reserve: p.spared, Volumes: len(p.tree.volumes),
-			Provisioned: p.tree.provisioned, MaxProvisioned: p.limit, Merging: len(p.tree.due),
-			LostFiles: p.lost.files, Lost: p.lost.bytes,
-		}
-		for _, n := range p.tree.nodes {
-			all = append(all, n)
-			out.Damaged += n.damage.below(n.rec.Size)
-			out.Metadata += n.meta
-		}
-		for id := range p.tree.due {
-			out.Reclaimable += p.tree.nodes[id].size
-		}
-		out.Allocated = sizeOf(all)
-		out.Shared = out.Allocated - p.exclusiveLocked()
-		return all
+	err = s.run(func() []*node {
+		out = p.infoLocked()
+		return p.unsureLocked()
 	})
+	out.Total, out.Free = total, free
 	return out, err
+}
+
+// infoLocked is what the pool knows of itself. It does not depend on how many volumes
+// there are what that costs.
+func (p *LayerPool) infoLocked() Info {
+	sums := p.tree.tally
+	out := Info{
+		Name: p.name, Reserve: p.spared, Volumes: len(p.tree.volumes),
+		Provisioned: p.tree.provisioned, MaxProvisioned: p.limit, Merging: len(p.tree.due),
+		LostFiles: p.lost.files, Lost: p.lost.bytes,
+		Allocated: sums.allocated, Shared: sums.shared, Metadata: sums.metadata, Reclaimable: sums.reclaimable,
+	}
+	for n := range p.tree.hurt {
+		out.Damaged += n.damage.below(n.rec.Size)
+	}
+	return out
 }
 
 // forgetSizesLocked has some layers measured anew, others each time.
@@ -222,6 +227,6 @@ func (p *LayerPool) forgetSizesLocked(many int) {
 		if many--; many < 0 {
 			return
 		}
-		n.changed()
+		p.tree.changed(n)
 	}
 }

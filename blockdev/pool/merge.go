@@ -66,6 +66,8 @@ func (p *LayerPool) nextMerge() (m *merging, ctx context.Context, bell <-chan st
 		}
 		ctx, cancel := context.WithCancel(p.ctx)
 		p.merge = &merging{parent: parent, child: child, cancel: cancel, ended: make(chan struct{})}
+		p.tree.suspect(parent)
+		p.tree.suspect(child)
 		return p.merge, ctx, nil
 	}
 	return nil, nil, p.bell
@@ -192,8 +194,8 @@ func (p *LayerPool) holdPair(m *merging) ([]*node, error) {
 	p.mu.Lock()
 	still := p.stillPair(m)
 	if still {
-		m.parent.users++
-		m.child.users++
+		p.tree.hold(m.parent)
+		p.tree.hold(m.child)
 	}
 	p.mu.Unlock()
 	if !still {
@@ -243,7 +245,7 @@ func (p *LayerPool) replace(ctx context.Context, m *merging, old *node) error {
 	if old == m.child {
 		stays = m.parent
 	}
-	stays.damage.inherit(&old.damage)
+	p.inherit(stays, old)
 	p.rechain(volumes)
 	p.log.Debug("layers merged", "pool", p.name, "gone", old.id)
 	return nil

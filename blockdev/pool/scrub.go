@@ -180,7 +180,7 @@ func (p *LayerPool) verify(ctx context.Context, n *node, pace layer.Pace, out *S
 	for _, d := range found {
 		damage = append(damage, p.damaged(n, d))
 	}
-	n.damage.replace(damage, bad)
+	p.damage(n, func(d *damages) { d.replace(damage, bad) })
 	out.Layers++
 	out.Bad += bad
 	out.Damage = append(out.Damage, damage...)

@@ -55,15 +55,3 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%d bytes more than the %d that pool %s has provisioned go beyond its limit of %d", e.More, e.Provisioned, e.Pool, e.Limit)
 }
-
-// exclusiveLocked is the space of all layers that belong to one volume alone, which
-// have just been measured.
-func (p *LayerPool) exclusiveLocked() (sum int64) {
-	for _, v := range p.tree.volumes {
-		own, _ := p.tree.exclusive(v)
-		for _, n := range own {
-			sum += n.size
-		}
-	}
-	return sum
-}

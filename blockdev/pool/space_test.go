@@ -37,6 +37,7 @@ func figures(t *testing.T, p *pool.LayerPool, dir string) (info pool.Info) {
 		info, err = p.Info(t.Context())
 		require.NoError(t, err)
 	}
+	require.NoError(t, p.Recount())
 	require.Equal(t, du(t, dir), info.Allocated+info.Lost)
 	own := int64(0)
 	list, err := p.List(t.Context())

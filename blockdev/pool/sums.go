@@ -78,7 +78,7 @@ func (p *LayerPool) endSumming(s *summing, err error) {
 	switch {
 	case err == nil:
 		s.node.summed = true
-		s.node.changed()
+		p.tree.changed(s.node)
 		delete(p.tree.bare, id)
 	case !errors.Is(err, context.Canceled) && !errors.Is(err, errGone):
 		delete(p.tree.bare, id)
@@ -114,7 +114,7 @@ func (p *LayerPool) holdFrozen(n *node) (heldLayer, error) {
 	p.mu.Lock()
 	gone, grounded := n.gone, n.rec.Parent == ""
 	if !gone {
-		n.users++
+		p.tree.hold(n)
 	}
 	p.mu.Unlock()
 	if gone {
@@ -138,8 +138,9 @@ func (p *LayerPool) checkReads(n *node, l *layer.Layer, grounded bool) error {
 
 // damaged notes damage, and tells of it if it is news.
 func (p *LayerPool) damaged(n *node, d layer.Damage) Damage {
-	fresh := n.damage.add(d.Off, d.Len)
+	fresh := false
 	p.mu.Lock()
+	p.damageLocked(n, func(all *damages) { fresh = all.add(d.Off, d.Len) })
 	var ids []VolumeID
 	if !n.gone {
 		for _, v := range p.tree.above(n) {
@@ -170,7 +171,7 @@ func (p *LayerPool) dropSums(ctx context.Context, nodes ...*node) error {
 		}
 		p.mu.Lock()
 		n.summed = false
-		n.changed()
+		p.tree.changed(n)
 		live := n.live
 		p.mu.Unlock()
 		n.damage.keep()

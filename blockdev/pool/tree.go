@@ -2,9 +2,6 @@ package pool
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,11 +20,14 @@ type tree struct {
 	// bare are the frozen layers that stay and lack sums, as far as is known.
 	// LayerPool.mu guards it.
 	bare map[string]struct{}
+	// unsure are the layers whose size may not be what was measured, hurt those that are
+	// known to be damaged, and tally is the sums. LayerPool.mu guards them.
+	unsure, hurt map[*node]struct{}
+	tally        tally
 	// provisioned is the sum of the volumes' sizes.
 	provisioned int64
-	// order is the volumes by name, and never changed; nil: to be made anew. Only
-	// LayerPool.mu guards it.
-	order []VolumeID
+	// order is the volumes by name. Only LayerPool.mu guards it.
+	order order
 }
 
 // volume is a volume, and how it is in use.
@@ -63,25 +63,20 @@ type node struct {
 	summed   bool         // it has its sums
 	gone     bool         // not in the tree any more
 	damage   damages
-	size     int64 // of its files, if it is measured; guarded by LayerPool.mu
-	meta     int64 // of that, its map and sums; likewise
-	measured bool
+	shared   bool      // it does not belong to one volume alone
+	size     int64     // of its files when they were measured, or 0; guarded by LayerPool.mu
+	meta     int64     // of that, its map and sums; likewise
 	changes  int       // of its size, as far as is known
 	refused  time.Time // a merge of it and its child found damage and waits until then; guarded by LayerPool.mu
 
 	sums sync.Mutex // to drop its sums, or to begin to compare what is copied with them
 }
 
-// changed says that a layer has to be measured again; LayerPool.mu is held.
-func (n *node) changed() {
-	n.measured = false
-	n.changes++
-}
-
 func newTree() tree {
 	return tree{
 		volumes: map[VolumeID]*volume{}, names: map[string]VolumeID{},
 		nodes: map[string]*node{}, due: map[string]struct{}{}, bare: map[string]struct{}{},
+		unsure: map[*node]struct{}{}, hurt: map[*node]struct{}{}, order: order{stale: map[VolumeID]struct{}{}},
 	}
 }
 
@@ -192,6 +187,7 @@ func (t *tree) apply(pl *plan) {
 	for id := range touched {
 		t.note(id)
 		t.noteBare(id)
+		t.noteShared(id)
 	}
 }
 
@@ -228,14 +224,11 @@ func (t *tree) applyLayer(id string, r *layerRecord) {
 		delete(p.children, id)
 	}
 	if r == nil {
-		n.gone = true
-		delete(t.nodes, id)
-		delete(t.due, id)
-		delete(t.bare, id)
+		t.forget(n)
 		return
 	}
 	n.rec = *r
-	n.changed()
+	t.changed(n)
 	if r.Parent != "" {
 		t.need(r.Parent).children[id] = struct{}{}
 	}
@@ -251,19 +244,11 @@ func (t *tree) need(id string) *node {
 	return n
 }
 
-// sorted is the volumes by name.
-func (t *tree) sorted() []VolumeID {
-	if t.order == nil {
-		t.order = slices.SortedFunc(maps.Keys(t.volumes), func(a, b VolumeID) int {
-			return strings.Compare(t.volumes[a].rec.Name, t.volumes[b].rec.Name)
-		})
-	}
-	return t.order
-}
-
 func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
-	t.order = nil
 	v := t.volumes[id]
+	if v == nil || r == nil || v.rec.Name != r.Name {
+		t.order.changed(id)
+	}
 	if v != nil {
 		t.provisioned -= v.rec.Size
 		delete(t.names, foldName(v.rec.Name))
@@ -285,7 +270,10 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 	v.rec = *r
 	t.provisioned += r.Size
 	t.names[foldName(r.Name)] = id
-	t.nodes[r.Top].top = id
+	if n := t.nodes[r.Top]; n.top != id {
+		n.top = id
+		t.changed(n)
+	}
 	if n := t.nodes[r.Base]; n != nil {
 		n.bases++
 	}
@@ -294,7 +282,12 @@ func (t *tree) applyVolume(id VolumeID, r *volumeRecord) {
 // note keeps due right after a change around layer id.
 func (t *tree) note(id string) {
 	n := t.nodes[id]
-	if n != nil && n.top == "" && !n.stays() && n.pins == 0 && len(n.children) == 1 {
+	if n == nil {
+		return
+	}
+	t.count(n, -1)
+	defer t.count(n, 1)
+	if n.top == "" && !n.stays() && n.pins == 0 && len(n.children) == 1 {
 		t.due[id] = struct{}{}
 		return
 	}

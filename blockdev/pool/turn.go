@@ -168,7 +168,7 @@ func (p *LayerPool) followsLocked(u inUse, chain *layer.Chain) bool {
 // open.
 func (p *LayerPool) exchangeLocked(v *volume, nodes []*node, chain *layer.Chain) {
 	for _, n := range nodes {
-		n.users++
+		p.tree.hold(n)
 	}
 	p.retireLocked(v.live.Swap(chain), v.held)
 	v.held = nodes
@@ -191,6 +191,7 @@ func (p *LayerPool) pin(nodes []*node) (unpin func()) {
 func (p *LayerPool) pinLocked(nodes []*node, by int) {
 	for _, n := range nodes {
 		n.pins += by
+		p.tree.suspect(n)
 		p.tree.note(n.id)
 		p.tree.noteBare(n.id)
 	}

@@ -158,7 +158,7 @@ func (f *freshLayers) adoptLocked() {
 			return false
 		}
 		n.live = l
-		n.users++
+		f.pool.tree.hold(n)
 		f.held = append(f.held, n)
 		return true
 	})

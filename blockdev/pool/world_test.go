@@ -41,6 +41,7 @@ type world struct {
 	// last step: another model of some volumes; nil is a volume that is gone.
 	unsure map[pool.VolumeID]*volume
 	names2 map[string]*volume // new volumes of that step, by name
+	steps  int
 }
 
 const worldSize = 9<<20 + 3*sector
@@ -148,6 +149,19 @@ func (w *world) step() {
 	if w.calm {
 		require.NoError(w.t, w.pool.WaitIdle(context.Background()))
 		require.NoError(w.t, w.pool.WaitSummed(context.Background()))
+	}
+	w.recount()
+}
+
+// recount requires that the sums that the pool keeps are what they are when they are
+// counted, also where it has just been measured.
+func (w *world) recount() {
+	if w.steps++; w.steps%16 == 0 {
+		_, err := w.pool.Info(context.Background())
+		w.note("info: %v", err)
+	}
+	if err := w.pool.Recount(); err != nil {
+		w.fail(err)
 	}
 }
 
