@@ -100,3 +100,46 @@ func TestReclaimable(t *testing.T) {
 	require.LessOrEqual(t, info.Reclaimable, info.Allocated)
 	require.Equal(t, 1, info.Merging)
 }
+
+// TestMissingFile: a layer that lacks a file is damage of the volumes that stand on it,
+// from the start on, and no reason not to tell of the rest of the pool.
+func TestMissingFile(t *testing.T) {
+	for _, kind := range []string{"data", "map"} {
+		t.Run(kind, func(t *testing.T) {
+			p := newSummedPool(t, false)
+			other := pooltest.Create(t, p, "other", 1<<20)
+			d := pooltest.Open(t, p, other.ID)
+			pooltest.Write(t, d, pooltest.Fill(2, 4096), 0)
+			require.NoError(t, d.Close())
+			require.NoError(t, p.writer.Close())
+			require.NoError(t, p.LayerPool.Close())
+			file, want := p.frozen(t)+".data", map[string]int64{"a": 1 << 20, "s": 1 << 20, "other": 0}
+			if kind == "map" { // the one of the snapshot, or of its source
+				file, want = p.filesOf(t, "map")[0], nil
+			}
+			require.NoError(t, p.fs.Remove(file))
+
+			p.reopen(t, true)
+			all, of := p.damage(t)
+			require.EqualValues(t, 1<<20, all)
+			require.Zero(t, of["other"])
+			if want == nil {
+				require.EqualValues(t, 1<<20, of["a"]+of["s"], "one of them")
+			} else {
+				require.Equal(t, want, of)
+			}
+			require.Len(t, p.found, 1, "it is told of")
+			_, _ = p.Scrub(t.Context(), pool.ScrubOptions{})
+			again, _ := p.damage(t)
+			require.Equal(t, all, again)
+			info, err := p.Info(t.Context())
+			require.NoError(t, err)
+			require.Positive(t, info.Allocated)
+			d = pooltest.Open(t, p, other.ID)
+			got := make([]byte, 4096)
+			require.NoError(t, d.ReadAt(t.Context(), got, 0))
+			require.Equal(t, pooltest.Fill(2, 4096), got)
+			require.NoError(t, d.Close())
+		})
+	}
+}

@@ -34,12 +34,33 @@ func (p *LayerPool) adoptFolder(ctx context.Context) error {
 	if err != nil {
 		return metaError(op, err)
 	}
-	if err := p.foreignFolder(known, files, slices.Collect(maps.Keys(p.tree.nodes))); err != nil || known {
+	if err := p.foreignFolder(known, files, slices.Collect(maps.Keys(p.tree.nodes))); err != nil {
 		return err
+	}
+	p.missFiles(files)
+	if known {
+		return nil
 	}
 	return metaError(op, p.meta.Update(ctx, func(tx MetaTx) error {
 		return put(tx, bucketPools, p.name, &poolRecord{Version: recordVersion})
 	}))
+}
+
+// missFiles notes layers that lack a file as damaged from end to end. The volumes that
+// stand on them cannot be opened; all others can.
+func (p *LayerPool) missFiles(files map[string]bool) {
+	for id, n := range p.tree.nodes {
+		name := layer.DataFile(id)
+		if files[name] && n.rec.Parent != "" {
+			name = layer.MapFile(id)
+		}
+		if files[name] {
+			continue
+		}
+		p.log.Error("a file of a layer is missing", "pool", p.name, "file", name)
+		p.damaged(n, layer.Damage{Layer: id, Len: n.rec.Size})
+		n.damage.keep() // no scrub can find it right
+	}
 }
 
 // foreignFolder says, as an error, that a folder with these files is not the pool's

@@ -31,18 +31,26 @@ func (p *LayerPool) allocated(n *node) (int64, error) {
 
 // measure gives the space of a layer's files, and of that what its map and sums take.
 func (p *LayerPool) measure(f footprint) (size, meta int64, err error) {
-	size, err = p.fs.Allocated(layer.DataFile(f.id))
+	size, err = p.spaceOf(layer.DataFile(f.id))
 	if err == nil && f.mapped {
-		meta, err = p.fs.Allocated(layer.MapFile(f.id))
+		meta, err = p.spaceOf(layer.MapFile(f.id))
 	}
 	if err == nil && f.summed {
 		var more int64
-		if more, err = p.fs.Allocated(layer.SumFile(f.id)); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		more, err = p.spaceOf(layer.SumFile(f.id))
 		meta += more
 	}
 	return size + meta, meta, metaError("measure layer "+f.id, blockdev.Wrap(blockdev.KindIO, "stat", err))
+}
+
+// spaceOf is the space that a file takes: nothing where it is missing, which must not
+// keep the rest of the pool from being measured (see missFiles).
+func (p *LayerPool) spaceOf(name string) (int64, error) {
+	size, err := p.fs.Allocated(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return size, err
 }
 
 // probe is a layer that is to be measured.
