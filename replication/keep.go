@@ -27,7 +27,6 @@ func (s *Service) reverted(ctx context.Context, e pairstate.Event, ids []string,
 	c.edit = func(r *pairRecord) { r.Revert = nil }
 	if e == pairstate.Reset {
 		c.event = pairstate.TargetReset
-		c.edit = func(r *pairRecord) { r.Revert, r.Written = nil, false }
 	}
 	if _, err := s.step(ctx, c); err != nil {
 		for _, p := range kept {
@@ -41,6 +40,9 @@ func (s *Service) reverted(ctx context.Context, e pairstate.Event, ids []string,
 			s.book.tellNewPairLocked(p)
 		}
 	})
+	if e == pairstate.Reset {
+		s.noteMeanwhile(ctx, ids)
+	}
 	made := make([]string, len(kept))
 	for i, p := range kept {
 		made[i] = p.id

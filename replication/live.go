@@ -37,6 +37,8 @@ func hookFor(r pairRecord) hookKind {
 		return guardHook
 	case r.State.Copy == pairstate.Inactive, r.State.Copy == pairstate.Initialized:
 		return guardHook // what a host wrote now, the copy would overwrite
+	case r.Type == pairstate.Snapshot && r.State.Progress == pairstate.Resyncing:
+		return notifyHook // it is not known yet what it is
 	case r.State.Copy == pairstate.Skewed, r.State.Copy == pairstate.Restored:
 		return noHook
 	}

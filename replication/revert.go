@@ -172,11 +172,11 @@ func (s *Service) planKeep(in, name string, h *hold) (*keeping, error) {
 }
 
 // shut holds the writes of hosts from now on. What they write to the target of a
-// Reset is noted when it goes on.
+// Reset is noted when it goes on, unless its guard refuses it then.
 func (v *reversion) shut(ctx context.Context) error {
 	for _, r := range v.recs {
 		var note func(context.Context)
-		if v.event == pairstate.Reset {
+		if v.event == pairstate.Reset && hookFor(r) != guardHook {
 			p := v.s.book.pair(r.ID)
 			note = func(ctx context.Context) { v.s.written(ctx, p) }
 		}
@@ -232,13 +232,16 @@ func (v *reversion) checkSessions(force bool) error {
 }
 
 // begin stores the decision. A source that is the target of a clone is not its point
-// in time any more.
+// in time any more. Of the target of a Reset counts what is written from now on.
 func (v *reversion) begin(ctx context.Context) error {
 	ids := make([]string, len(v.recs))
 	for i, r := range v.recs {
 		ids[i] = r.ID
 	}
-	_, err := v.s.step(ctx, change{ids: ids, event: v.event, edit: func(r *pairRecord) { r.Revert = v.plans[r.ID] }})
+	_, err := v.s.step(ctx, change{ids: ids, event: v.event, edit: func(r *pairRecord) {
+		r.Revert = v.plans[r.ID]
+		r.Written = r.Written && v.event != pairstate.Reset
+	}})
 	if err != nil || v.event == pairstate.Reset {
 		return err
 	}
@@ -294,10 +297,26 @@ func (s *Service) finishRevert(ctx context.Context, ids []string) error {
 		return err
 	case did:
 		_, err = s.reverted(ctx, event, ids, recs)
-		return err
+	default:
+		s.log.Warn("volumes were not taken back: the daemon ended before it happened", "relationships", ids)
+		err = s.notReverted(ctx, event, ids)
 	}
-	s.log.Warn("volumes were not taken back: the daemon ended before it happened", "relationships", ids)
-	return s.notReverted(ctx, event, ids)
+	if event == pairstate.Reset {
+		for _, id := range ids {
+			s.rehookTarget(ctx, id)
+		}
+	}
+	return err
+}
+
+// noteMeanwhile notes what hosts wrote to the targets of a Reset before it was known
+// what had become of it.
+func (s *Service) noteMeanwhile(ctx context.Context, ids []string) {
+	for _, r := range s.book.recordsBy(ids) {
+		if p := s.book.pair(r.ID); p != nil && r.Written && r.State.Copy == pairstate.Synchronized {
+			s.written(ctx, p)
+		}
+	}
 }
 
 // carryOutRevert does what was stored, and stores that it is done.
@@ -350,10 +369,14 @@ func takeBack(ctx context.Context, in reverter, e pairstate.Event, recs []pairRe
 
 // notReverted stores that nothing has changed.
 func (s *Service) notReverted(ctx context.Context, e pairstate.Event, ids []string) error {
-	event := pairstate.RestoreFailed
+	c := change{ids: ids, event: pairstate.RestoreFailed, edit: func(r *pairRecord) { r.Revert = nil }}
 	if e == pairstate.Reset {
-		event = pairstate.ResetFailed
+		c.event = pairstate.ResetFailed
+		c.edit = func(r *pairRecord) { r.Revert, r.Written = nil, r.Written || r.State.Copy != pairstate.Synchronized }
 	}
-	_, err := s.step(ctx, change{ids: ids, event: event, edit: func(r *pairRecord) { r.Revert = nil }})
+	_, err := s.step(ctx, c)
+	if err == nil && e == pairstate.Reset {
+		s.noteMeanwhile(ctx, ids)
+	}
 	return err
 }

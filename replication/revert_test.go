@@ -327,3 +327,33 @@ func TestEventsOfAWayBack(t *testing.T) {
 	w.agrees(l)
 	require.Equal(t, []string{"volume created", "volume modified"}, l.about())
 }
+
+// passed is a hook that tells of changes on their way.
+type passed chan struct{}
+
+func (p passed) Apply(_ context.Context, _ blockdev.Change, next func() error) error {
+	p <- struct{}{}
+	return next()
+}
+
+// TestRefusedWriteIsNone: what a host tries to write to a read-only snapshot while that
+// is reset is refused, and not noted.
+func TestRefusedWriteIsNone(t *testing.T) {
+	w := newWorld(t)
+	res := w.list(ListRequest{
+		SyncType: pairstate.Snapshot, Sources: []VolumeRef{w.volume("p0", "a")}, Settings: Settings{TargetReadOnly: true},
+	})
+	p, target, wrote := make(passed), res.Targets[0], make(chan error)
+	w.pools[0].setFault(func(op, _ string) error {
+		if op == "reset" {
+			_, err := w.pools[0].Attach(context.Background(), target.ID, p)
+			require.NoError(t, err)
+			go func() { wrote <- w.tryWrite(target, 0, []byte("during")) }()
+			<-p
+		}
+		return nil
+	})
+	require.NoError(t, w.modify(OpResetReplica, res.Relationships[0]))
+	require.True(t, blockdev.Is(<-wrote, blockdev.KindReadOnly))
+	w.settled(res.Relationships[0], pairstate.Synchronized)
+}

@@ -105,6 +105,48 @@ func TestStoreFailsInARestore(t *testing.T) {
 	}
 }
 
+// TestStoreFailsInAReset: what a host writes to the snapshot before it is known that the
+// Reset has happened is noted, also where the next request is refused, or a restart
+// finds out.
+func TestStoreFailsInAReset(t *testing.T) {
+	for n := int64(1); n < 4; n++ {
+		for _, dirty := range []bool{false, true} {
+			for _, next := range []func(w *world, id string, target VolumeRef){
+				func(w *world, id string, target VolumeRef) {
+					w.expose(target, 1)
+					require.Equal(t, KindInUse, KindOf(w.modify(OpResetReplica, id)))
+				},
+				func(w *world, _ string, _ VolumeRef) { w.restart() },
+			} {
+				w := newWorld(t)
+				id, src, target := w.one(pairstate.Snapshot, "a", pairstate.Synchronized)
+				if dirty {
+					w.write(target, 0, []byte("changed"))
+				}
+				start := w.wire.calls.Load()
+				w.wire.watch(func(i int64, what string, after bool) error {
+					if i >= start+n && what == "store" && !after {
+						return errDead
+					}
+					return nil
+				})
+				require.Error(t, w.modify(OpResetReplica, id))
+				w.wire.watch(nil)
+				require.NoError(t, w.tryWrite(target, 100, []byte("the host goes on")))
+				next(w, id, target)
+				w.settled(id, pairstate.Skewed)
+				w.expose(target, 0)
+				require.NoError(t, w.modify(OpResetReplica, id))
+				w.settled(id, pairstate.Synchronized)
+				require.Equal(t, w.read(src), w.read(target))
+				require.NoError(t, w.tryWrite(target, 100, []byte("the host goes on")))
+				w.settled(id, pairstate.Skewed)
+				w.isUnheld()
+			}
+		}
+	}
+}
+
 // settledOrStuck checks that a stuck Restore can be told.
 func (w *world) settledOrStuck(id string) {
 	w.t.Helper()
