@@ -56,6 +56,9 @@ func (k *damageDesk) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			for len(k.queue) > 0 {
+				k.take(<-k.queue)
+			}
 			for _, p := range k.due {
 				k.write(p)
 			}

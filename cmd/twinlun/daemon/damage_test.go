@@ -90,9 +90,6 @@ func TestDamageDoesNotWait(t *testing.T) {
 		k.found(rangeOf("p", i))
 	}
 	require.EqualValues(t, 5, k.lost.Load())
-	for range damageQueue {
-		k.take(<-k.queue)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, k.run(ctx))
