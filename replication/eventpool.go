@@ -172,6 +172,11 @@ func (r toldReverter) RestoreSet(ctx context.Context, set []pool.Restoration) (r
 // Names implements pool.Namer.
 func (p *toldPool) Names(ctx context.Context) ([]string, error) { return allNames(ctx, p.Pool) }
 
+// Named implements pool.Namer.
+func (p *toldPool) Named(ctx context.Context, name string) (bool, error) {
+	return named(ctx, p.Pool, name)
+}
+
 func (p *toldPool) tell(before, after *pool.Volume) {
 	p.events.add(Event{Volume: Change[pool.Volume]{copyVolume(before), copyVolume(after)}})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -68,29 +69,25 @@ func checkLabel(name, param string) error {
 	return nil
 }
 
-// names are those that are taken in the pools that a request looks at, read once
-// for each pool, in lower case.
-type names struct {
-	taken map[string]map[string]bool // by pool
-	next  map[string]int             // number to try for a stem
+// numbers are those to try next for the stems of made-up names.
+type numbers map[string]int
+
+// taken says whether a volume of a pool has the name, in any case.
+func (s *Service) taken(ctx context.Context, pool, name string) (bool, error) {
+	is, err := named(ctx, s.pools[pool], name)
+	if err != nil {
+		return false, s.failure("", err)
+	}
+	return is, nil
 }
 
-func newNames() names { return names{taken: map[string]map[string]bool{}, next: map[string]int{}} }
-
-func (s *Service) namesIn(ctx context.Context, n names, pool string) (map[string]bool, error) {
-	if known := n.taken[pool]; known != nil {
-		return known, nil
+// named says whether a volume has the name, in any case.
+func named(ctx context.Context, p pool.Pool, name string) (bool, error) {
+	if namer, ok := p.(pool.Namer); ok {
+		return namer.Named(ctx, name)
 	}
-	all, err := allNames(ctx, s.pools[pool])
-	if err != nil {
-		return nil, s.failure("", err)
-	}
-	taken := make(map[string]bool, len(all))
-	for _, name := range all {
-		taken[name] = true
-	}
-	n.taken[pool] = taken
-	return taken, nil
+	all, err := allNames(ctx, p)
+	return slices.Contains(all, strings.ToLower(name)), err
 }
 
 // allNames gives the names of a pool's volumes in lower case.
@@ -109,7 +106,7 @@ func allNames(ctx context.Context, p pool.Pool) ([]string, error) {
 // checkNames gives every new target its name: those asked for first, so that no
 // made-up name stands in their way.
 func (s *Service) checkNames(ctx context.Context, p *plan) error {
-	n := newNames()
+	n := numbers{}
 	given := func(m *member) string {
 		if m.index < len(p.names) {
 			return p.names[m.index]
@@ -121,7 +118,7 @@ func (s *Service) checkNames(ctx context.Context, p *plan) error {
 			if m.into || given(m) == "" {
 				return nil
 			}
-			return s.takeName(ctx, p, m, n, given(m), at(p.nameParam, m.index))
+			return s.takeName(ctx, p, m, given(m), at(p.nameParam, m.index))
 		},
 		func(m *member) error {
 			if m.into || m.name != "" {
@@ -142,13 +139,13 @@ func (s *Service) checkNames(ctx context.Context, p *plan) error {
 func (s *Service) recheckNames(ctx context.Context, p *plan) error {
 	for again := p.prefix == ""; again; {
 		again = false
-		n := newNames()
+		n := numbers{}
 		err := p.each(func(m *member) error {
 			if !m.madeUp {
 				return nil
 			}
-			taken, err := s.namesIn(ctx, n, m.to.Pool)
-			if err != nil || !taken[strings.ToLower(m.name)] {
+			taken, err := s.taken(ctx, m.to.Pool, m.name)
+			if err != nil || !taken {
 				return err
 			}
 			again = true
@@ -162,15 +159,15 @@ func (s *Service) recheckNames(ctx context.Context, p *plan) error {
 }
 
 // takeName claims a name for a new target.
-func (s *Service) takeName(ctx context.Context, p *plan, m *member, n names, name, param string) error {
+func (s *Service) takeName(ctx context.Context, p *plan, m *member, name, param string) error {
 	if pool.ValidName(name) != nil {
 		return Errorf(KindInvalid, param, "%.64q cannot be the name of a volume", name)
 	}
-	taken, err := s.namesIn(ctx, n, m.to.Pool)
+	taken, err := s.taken(ctx, m.to.Pool, name)
 	if err != nil {
 		return err
 	}
-	if taken[strings.ToLower(name)] {
+	if taken {
 		return Errorf(KindInvalid, param, "the name %s is taken in pool %s", name, m.to.Pool)
 	}
 	if !p.hold.take(nameClaim(m.to.Pool, name)) {
@@ -182,21 +179,20 @@ func (s *Service) takeName(ctx context.Context, p *plan, m *member, n names, nam
 
 // makeUpName gives a target a name of the system. With a prefix that is
 // prefix_n, where n is the source's place; without, the first that is free.
-func (s *Service) makeUpName(ctx context.Context, p *plan, m *member, n names) error {
+func (s *Service) makeUpName(ctx context.Context, p *plan, m *member, n numbers) error {
 	if p.prefix != "" {
-		return s.takeName(ctx, p, m, n, fmt.Sprintf("%s_%d", p.prefix, m.index+1), "RelationshipName")
-	}
-	taken, err := s.namesIn(ctx, n, m.to.Pool)
-	if err != nil {
-		return err
+		return s.takeName(ctx, p, m, fmt.Sprintf("%s_%d", p.prefix, m.index+1), "RelationshipName")
 	}
 	stem := base(m.source.Name) + "-" + typeWord(p.typ)
 	key := m.to.Pool + "/" + stem
 	m.madeUp = true
-	m.name, n.next[key] = firstFree(stem, max(n.next[key], 1), func(name string) bool {
-		return !taken[strings.ToLower(name)] && p.hold.take(nameClaim(m.to.Pool, name))
+	var failed error
+	m.name, n[key] = firstFree(stem, max(n[key], 1), func(name string) bool {
+		var taken bool
+		taken, failed = s.taken(ctx, m.to.Pool, name)
+		return failed != nil || !taken && p.hold.take(nameClaim(m.to.Pool, name))
 	})
-	return nil
+	return failed
 }
 
 // firstFree is the first of stem-n, stem-(n+1), ... that free takes, and the
@@ -234,13 +230,15 @@ func (s *Service) takeTieName(ctx context.Context, h *hold, name string, t pairs
 	if name != "" {
 		return name, takeLabel(name, "RelationshipName", free)
 	}
-	all := newNames()
-	for pool := range s.pools {
-		if _, err := s.namesIn(ctx, all, pool); err != nil {
-			return "", err
+	var all []string
+	for _, p := range s.pools {
+		names, err := allNames(ctx, p)
+		if err != nil {
+			return "", s.failure("", err)
 		}
+		all = append(all, names...)
 	}
-	name, _ = firstFree(typeWord(t)+"-group", 1, func(n string) bool { return !all.begin(n) && free(n) })
+	name, _ = firstFree(typeWord(t)+"-group", 1, func(n string) bool { return !begin(all, n) && free(n) })
 	return name, nil
 }
 
@@ -254,15 +252,8 @@ func takeLabel(name, param string, free func(string) bool) error {
 	return nil
 }
 
-// begin says whether a volume is called prefix_n.
-func (n names) begin(prefix string) bool {
+// begin says whether one of the names, which are in lower case, is prefix_n.
+func begin(names []string, prefix string) bool {
 	prefix = strings.ToLower(prefix) + "_"
-	for _, taken := range n.taken {
-		for name := range taken {
-			if strings.HasPrefix(name, prefix) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) })
 }

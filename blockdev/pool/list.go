@@ -8,7 +8,10 @@ import (
 	"twinlun/blockdev"
 )
 
-var _ Walker = (*LayerPool)(nil)
+var (
+	_ Walker = (*LayerPool)(nil)
+	_ Namer  = (*LayerPool)(nil)
+)
 
 // List describes all volumes, ordered by name. They are described one after the
 // other, so that nobody waits for the list.

@@ -143,6 +143,8 @@ type Copier interface {
 type Namer interface {
 	// Names gives the names of all volumes, in lower case and in no order.
 	Names(ctx context.Context) ([]string, error)
+	// Named says whether a volume has the name, in any case.
+	Named(ctx context.Context, name string) (bool, error)
 }
 
 // Walker is what a Pool has that can list its volumes one by one. List tells them

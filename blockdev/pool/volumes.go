@@ -214,6 +214,16 @@ func (p *LayerPool) Names(ctx context.Context) ([]string, error) {
 	return slices.AppendSeq(make([]string, 0, len(p.tree.names)), maps.Keys(p.tree.names)), nil
 }
 
+// Named says whether a volume has the name; see Namer.
+func (p *LayerPool) Named(ctx context.Context, name string) (bool, error) {
+	if err := p.lockTree(ctx, "look for a name"); err != nil {
+		return false, err
+	}
+	defer p.mu.Unlock()
+	_, ok := p.tree.names[foldName(name)]
+	return ok, nil
+}
+
 // Update changes a volume's description. f must not call the pool.
 func (p *LayerPool) Update(ctx context.Context, id VolumeID, f func(*Volume) error) (Volume, error) {
 	const op = "update volume"

@@ -167,6 +167,11 @@ func createAndList(t *testing.T, p pool.Pool) {
 		names, err := n.Names(t.Context())
 		require.NoError(t, err)
 		require.ElementsMatch(t, []string{"alpha", "beta"}, names)
+		for name, there := range map[string]bool{"alpha": true, "BETA": true, "alph": false, "": false} {
+			is, err := n.Named(t.Context(), name)
+			require.NoError(t, err)
+			require.Equal(t, there, is, name)
+		}
 	}
 	require.Equal(t, map[string]string{"k": "v"}, list[1].Labels)
 	Holds(t, Open(t, p, b.ID), make([]byte, size), 0)
