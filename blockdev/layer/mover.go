@@ -45,7 +45,7 @@ type mover struct {
 func (m *mover) run(ctx context.Context, size int64, skip func(off int64) int64, move func(off, n int64) error) error {
 	piece := int64(copyPiece)
 	for off := int64(0); off < size; {
-		skipped, before := skip(off), m.copied
+		skipped, before := min(skip(off), size-off), m.copied // what skip knows may have grown
 		n := min(cmp.Or(m.piece, piece), size-off-skipped)
 		if err := move(off+skipped, n); err != nil {
 			return err

@@ -71,12 +71,15 @@ func (c *Chain) Flush() error {
 // Sink brings the top of a chain that NewSinking made down into the layer below.
 // When it has returned nil, that layer alone shows what the chain shows, as long as
 // Sunk says so, too; what was there when Sink was called is durable in it. It can be
-// interrupted and called again, also on a new chain.
+// interrupted and called again, also on a new chain. If another chain takes the place of
+// this one meanwhile, it should be interrupted: what it does then is of no use, and no
+// harm either.
 func (c *Chain) Sink(ctx context.Context, pace Pace) error {
 	into := c.sink.inner.top
 	grounded := c.sink.inner.below == nil
 	m := &mover{into: into, pace: pace, sparse: grounded, keep: !grounded, piece: stripeSize}
-	return m.run(ctx, c.top.Size(), c.top.emptyFrom, func(off, n int64) error {
+	size := min(c.top.Size(), into.Size()) // the top may be in use by another chain, and longer, already
+	return m.run(ctx, size, c.top.emptyFrom, func(off, n int64) error {
 		if err := c.Sunk(); err != nil {
 			return err
 		}

@@ -222,3 +222,27 @@ func TestSinkOverZeros(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 }
+
+// TestSinkOfATopThatGrows: a Sink goes on where the volume has another chain already, by
+// which its top becomes longer than the layer below.
+func TestSinkOfATopThatGrows(t *testing.T) {
+	const longer = 40 << 20 // more leaves and stripes than before
+	for _, late := range []bool{false, true} {
+		s := newStack(t, 3, 3, sinkingSize)
+		c, into, below := s.sinkingChain()
+		top := s.layers[len(s.layers)-1]
+		grow := func() {
+			require.NoError(t, top.Grow(longer))
+			require.NoError(t, NewChain(top, s.below(len(s.layers)-1)).writeAt(make([]byte, 3*blockSize), longer-8<<20))
+		}
+		if late {
+			grow()
+		}
+		require.NoError(t, c.Sink(t.Context(), func(context.Context, int64, int64) error {
+			grow()
+			return nil
+		}))
+		s.check(NewChain(into, below), s.shows[len(s.shows)-1])
+		require.EqualValues(t, sinkingSize, into.Size())
+	}
+}

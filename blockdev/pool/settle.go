@@ -163,8 +163,9 @@ func (p *LayerPool) storeLift(ctx context.Context, m *merging, u inUse) error {
 	return p.commit(ctx, pl, nil)
 }
 
-// unsink ends that the volume writes below its top, if it does so by chain. Where the
-// layer below failed, the top has, too: what was written is not in it.
+// unsink ends that the volume writes below its top, if it does so by chain, and the merge
+// that it was for, which begins again. Where the layer below failed, the top has, too:
+// what was written is not in it.
 func (p *LayerPool) unsink(u inUse, chain *layer.Chain) {
 	u.live.Quiesce()
 	defer u.live.Resume()
@@ -177,6 +178,9 @@ func (p *LayerPool) unsink(u inUse, chain *layer.Chain) {
 		chain.Top().Fail(err)
 	}
 	chain.Freeze()
+	if p.merge != nil {
+		p.merge.cancel() // no other sinks
+	}
 	nodes := p.tree.under(u.vol.held[0])
 	p.exchangeLocked(u.vol, nodes, newChain(nodes))
 }
