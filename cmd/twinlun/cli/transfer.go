@@ -66,7 +66,7 @@ func (s *session) importFile(ctx context.Context, file, name, pool string) error
 		if stays != nil {
 			return errors.Join(err, fmt.Errorf("volume %q is incomplete and could not be removed: %w", name, stays))
 		}
-		return fmt.Errorf("%w (volume %q was removed again)", err, name)
+		return interrupted(ctx, fmt.Errorf("%w (volume %q was removed again)", err, name), fmt.Sprintf("volume %q was removed again", name))
 	}
 	return s.showVolume(ctx, volume)
 }
@@ -109,9 +109,18 @@ func (s *session) withSnapshot(ctx context.Context, volume *cim.Path, f func(*ci
 	_, stays := s.invoke(context.WithoutCancel(ctx), service(classReplication), "ModifyReplicaSynchronization",
 		arg("Operation", operationReturn), arg("Synchronization", sync))
 	if stays != nil {
-		stays = fmt.Errorf("snapshot %s could not be removed: %w", snapshot, stays)
+		return errors.Join(err, fmt.Errorf("snapshot %s could not be removed: %w", snapshot, stays))
 	}
-	return errors.Join(err, stays)
+	return interrupted(ctx, err, "the snapshot was removed again")
+}
+
+// interrupted is err, but for a user who has interrupted what leaves nothing on the
+// server: that is said instead.
+func interrupted(ctx context.Context, err error, undone string) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; " + undone)
+	}
+	return err
 }
 
 // disk is a volume over iSCSI. *initiator.Disk is one.

@@ -287,7 +287,10 @@ func TestTransferInterrupted(t *testing.T) {
 	noise := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{2}).Read(noise)
 	file := file(t, string(noise))
-	for _, args := range [][]string{{"volume", "import", file, "v"}, {"volume", "export", "full", filepath.Join(t.TempDir(), "back")}} {
+	for undone, args := range map[string][]string{
+		`volume "v" was removed again`:   {"volume", "import", file, "v"},
+		"the snapshot was removed again": {"volume", "export", "full", filepath.Join(t.TempDir(), "back")},
+	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stop := &trigger{at: ": 10 %", fire: cancel}
 		a := &app{Streams: Streams{Out: &buffer{}, Err: stop}, loadSchema: testSchema}
@@ -296,7 +299,7 @@ func TestTransferInterrupted(t *testing.T) {
 		}
 		require.Equal(t, exitFailed, execute(ctx, a, args))
 		cancel()
-		require.Contains(t, stop.text.String(), "interrupted")
+		require.Contains(t, stop.text.String(), "\ntwinlun: interrupted; "+undone+"\n")
 		require.Empty(t, w.records("replica", "list"))
 		require.NoFileExists(t, args[3])
 	}
