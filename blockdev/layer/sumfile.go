@@ -147,20 +147,6 @@ func (s *sumSector) decode(b []byte, i int64, digest uint32) (uint32, error) {
 	return digestOf(digest, b), nil
 }
 
-// Summed says whether a layer of size bytes has all its sums. The error is that of a
-// file that cannot be read, or not be used.
-func Summed(fsys vfs.Files, id string, size int64) (bool, error) {
-	f, err := fsys.Open(SumFile(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, ioError("open sums of layer "+id, err)
-	}
-	h, err := readSumHeader(f, id, size)
-	return err == nil && h.complete(), ioError("read sums of layer "+id, errors.Join(err, f.Close()))
-}
-
 // DropSums makes the sums of a layer invalid for ever, before its content changes, and
 // removes the file. The layer need not have any.
 func DropSums(fsys vfs.Files, id string) error {
@@ -180,4 +166,54 @@ func DropSums(fsys vfs.Files, id string) error {
 		return ioError(op, err)
 	}
 	return ioError(op, fsys.Remove(SumFile(id)))
+}
+
+// CheckSums reads the whole file of sums of a frozen layer of size bytes and says whether
+// it can be true, and whether it has all of them. ErrSums: it is damaged, and can be made
+// anew.
+func CheckSums(fsys vfs.Files, id string, size int64) (complete bool, err error) {
+	f, err := fsys.Open(SumFile(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	op := "check sums of layer " + id
+	if err != nil {
+		return false, ioError(op, err)
+	}
+	h, err := readSumHeader(f, id, size)
+	if err == nil {
+		err = h.check(f)
+	}
+	return err == nil && h.complete(), ioError(op, errors.Join(err, f.Close()))
+}
+
+// check reads the sectors that the header counts.
+func (h sumHeader) check(f vfs.File) error {
+	var b [sectorSize]byte
+	var s sumSector
+	digest := uint32(0)
+	for i := int64(0); i*sumBlocks < h.done; i++ {
+		from, _, err := f.NextData((1 + i) * sectorSize)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if i = max(i, from/sectorSize-1); i*sumBlocks >= h.done {
+			break
+		}
+		n, err := f.ReadAt(b[:], (1+i)*sectorSize)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		clear(b[n:])
+		if digest, err = s.decode(b[:], i, digest); err != nil {
+			return err
+		}
+	}
+	if digest != h.digest {
+		return fmt.Errorf("%w: a sector is missing", ErrSums)
+	}
+	return nil
 }

@@ -45,7 +45,7 @@ func TestSumsFindEveryFlip(t *testing.T) {
 		_, _, err := verify(t, s, n)
 		require.Error(t, err, "there are none yet")
 		require.NoError(t, l.Sum(t.Context(), s.fs, n == 0, noPace))
-		done, err := Summed(s.fs, l.ID(), l.Size())
+		done, err := CheckSums(s.fs, l.ID(), l.Size())
 		require.NoError(t, err)
 		require.True(t, done)
 		found, bad, err := verify(t, s, n)
@@ -189,7 +189,7 @@ func TestDropSums(t *testing.T) {
 		require.NoError(t, l.Sum(t.Context(), s.fs, true, noPace))
 		require.NoError(t, s.fs.SyncDir())
 		require.NoError(t, DropSums(s.fs, l.ID()))
-		done, _ := Summed(s.fs.Crash(), l.ID(), l.Size())
+		done, _ := CheckSums(s.fs.Crash(), l.ID(), l.Size())
 		require.False(t, done, "seed %d", seed)
 	}
 }

@@ -25,7 +25,7 @@ type CheckOptions struct {
 
 // Problem is something that is not as it must be.
 type Problem struct {
-	Object   string // such as "layer 0a..." or "volume db01"
+	Object   string // such as "layer 0a..." with the volumes that stand on it, or "volume db01"
 	What     string
 	Repair   string // what Repair does about it; empty: nothing can be done here
 	Repaired bool
@@ -199,10 +199,10 @@ func (c *checker) checkParents(tops map[string]VolumeID) {
 	for _, id := range slices.Sorted(maps.Keys(c.layers)) {
 		r := c.layers[id]
 		if r.Parent != "" && c.layers[r.Parent] != nil && tops[r.Parent] != "" {
-			_ = c.found("layer "+id, fmt.Sprintf("stands on layer %s, which volume %s writes to", r.Parent, tops[r.Parent]), "", nil)
+			_ = c.found(c.layer(id), fmt.Sprintf("stands on layer %s, which volume %s writes to", r.Parent, tops[r.Parent]), "", nil)
 		}
 		if err := pl.checkAncestors(id); err != nil {
-			_ = c.found("layer "+id, err.Error(), "", nil)
+			_ = c.found(c.layer(id), err.Error(), "", nil)
 		}
 	}
 }
@@ -283,11 +283,11 @@ func (c *checker) checkLayers(ctx context.Context) error {
 func (c *checker) checkData(r *layerRecord) error {
 	name := layer.DataFile(r.ID)
 	if !c.files[name] {
-		return c.found("layer "+r.ID, "its file "+name+" is missing", "", nil)
+		return c.found(c.layer(r.ID), "its file "+name+" is missing", "", nil)
 	}
 	f, err := c.p.fs.Open(name)
 	if err != nil {
-		return c.found("layer "+r.ID, err.Error(), "", nil)
+		return c.found(c.layer(r.ID), err.Error(), "", nil)
 	}
 	defer f.Close()
 	size, err := f.Size()
@@ -295,7 +295,7 @@ func (c *checker) checkData(r *layerRecord) error {
 		return err
 	}
 	what := fmt.Sprintf("its file %s has %d bytes instead of %d", name, size, r.Size)
-	return c.found("layer "+r.ID, what, "it is made longer; what is missing reads as zeros", func() error {
+	return c.found(c.layer(r.ID), what, "it is made longer; what is missing reads as zeros", func() error {
 		return errors.Join(f.Truncate(r.Size), f.Sync())
 	})
 }
@@ -305,18 +305,18 @@ func (c *checker) checkMap(r *layerRecord) error {
 		return nil
 	}
 	if err := layer.CheckMap(c.p.fs, r.ID, r.Size); err != nil {
-		return c.found("layer "+r.ID, err.Error(), "", nil)
+		return c.found(c.layer(r.ID), err.Error(), "", nil)
 	}
 	return nil
 }
 
 func (c *checker) checkSums(r *layerRecord) error {
-	done, err := layer.Summed(c.p.fs, r.ID, r.Size)
+	done, err := layer.CheckSums(c.p.fs, r.ID, r.Size)
 	switch {
 	case err != nil && !errors.Is(err, layer.ErrSums):
-		return c.found("layer "+r.ID, err.Error(), "", nil)
+		return c.found(c.layer(r.ID), err.Error(), "", nil)
 	case err != nil:
-		return c.found("layer "+r.ID, err.Error(), "its sums are removed, and made anew", func() error { return layer.DropSums(c.p.fs, r.ID) })
+		return c.found(c.layer(r.ID), err.Error(), "its sums are removed, and made anew", func() error { return layer.DropSums(c.p.fs, r.ID) })
 	case !done:
 		c.report.Unsummed++
 	}

@@ -3,6 +3,8 @@ package pool_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,6 +71,13 @@ func TestCheckFinds(t *testing.T) {
 		{"damaged map", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "map")[0], 40) }, "map file is damaged", false},
 		{"later map", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "map")[0], 0) }, "does not begin like a map", false},
 		{"damaged sums", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "sum")[0], 40) }, "file of sums is damaged", true},
+		{"damaged sector of sums", func(t *testing.T, p *summedPool) { p.flip(t, p.filesOf(t, "sum")[0], 512+3) }, "file of sums is damaged: sector 0", true},
+		{"lost sector of sums", func(t *testing.T, p *summedPool) {
+			f, err := p.fs.Open(p.filesOf(t, "sum")[0])
+			require.NoError(t, err)
+			require.NoError(t, f.Truncate(512))
+			require.NoError(t, f.Close())
+		}, "file of sums is damaged: a sector is missing", true},
 		{"short file", func(t *testing.T, p *summedPool) {
 			f, err := p.fs.Open(p.filesOf(t, "data")[0])
 			require.NoError(t, err)
@@ -128,6 +137,19 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCheckNamesVolumes: a layer is nothing that people know.
+func TestCheckNamesVolumes(t *testing.T) {
+	p := closedPool(t)
+	id := p.frozen(t)
+	require.NoError(t, p.fs.Remove(id+".data"))
+	require.Equal(t, "layer "+id+` of "a", "s"`, p.check(t, pool.CheckOptions{}).Problems[0].Object)
+	for i := range 9 {
+		p.put(t, "pool.volumes", strings.Repeat(strconv.Itoa(i), 32), fmt.Sprintf(`{"v":1,"name":"v%d","top":%q}`, i, id))
+	}
+	r := p.check(t, pool.CheckOptions{})
+	require.Equal(t, "layer "+id+` of "a", "s", "v0", "v1", "v2", "v3", "v4", "v5", 3 more`, r.Problems[len(r.Problems)-1].Object)
 }
 
 // record is a volume's record.

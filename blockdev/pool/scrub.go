@@ -172,7 +172,10 @@ func (p *LayerPool) verify(ctx context.Context, n *node, pace layer.Pace, out *S
 		out.Unsummed++
 		return nil
 	case errors.Is(err, layer.ErrSums):
-		return errors.Join(err, p.remakeSums(n, h.live))
+		if failed := p.remakeSums(n, h.live); failed != nil {
+			return errors.Join(err, failed)
+		}
+		return blockdev.Wrap(blockdev.KindIO, "its checksums were damaged, and are made anew", err)
 	case err != nil:
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"twinlun/blockdev"
+	"twinlun/blockdev/layer"
 	"twinlun/blockdev/pool"
 	"twinlun/blockdev/pool/pooltest"
 	"twinlun/blockdev/vfs/memfs"
@@ -127,6 +128,10 @@ func TestScrubOfDamagedSums(t *testing.T) {
 	out, err := p.Scrub(t.Context(), pool.ScrubOptions{})
 	require.NoError(t, err)
 	require.Len(t, out.Unreadable, 1)
+	for _, err := range out.Unreadable {
+		require.ErrorContains(t, err, "its checksums were damaged, and are made anew")
+		require.ErrorIs(t, err, layer.ErrSums)
+	}
 	require.Error(t, out.Err())
 	require.Empty(t, out.Damage)
 	require.NoError(t, p.WaitSummed(t.Context()))
