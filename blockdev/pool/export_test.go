@@ -59,3 +59,19 @@ func (p *LayerPool) recountOrder() error {
 	}
 	return nil
 }
+
+// Released says whether a volume is not in use, and nothing that it stands on is open.
+func (p *LayerPool) Released(id VolumeID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.tree.volumes[id]
+	return v.live == nil && !slices.ContainsFunc(p.tree.under(p.tree.nodes[p.tree.nodes[v.rec.Top].rec.Parent]), func(n *node) bool { return n.live != nil })
+}
+
+// CloseOne does to a volume that is in use what Close does to one after the other.
+func (p *LayerPool) CloseOne(id VolumeID) error {
+	p.mu.Lock()
+	u := p.tree.volumes[id].useLocked()
+	p.mu.Unlock()
+	return p.closeVolume(u)
+}

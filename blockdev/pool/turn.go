@@ -102,16 +102,16 @@ func quiesce(all []inUse) (resume func()) {
 // turnOver puts claimed volumes on what the tree has for them now, all of which is
 // open, at one instant. before is called for each then, if it is set. It
 // ends a Hydrate of what a volume stood on if its content was replaced. Nothing here
-// touches a disk. A volume that is not in use any more needs none of it; ok is false
-// then.
+// touches a disk. A volume that is not in use any more, or is about to be closed with the
+// pool, as what it is to stand on was, needs none of it; ok is false then.
 func (p *LayerPool) turnOver(all []inUse, before func(inUse)) (ok bool) {
 	defer quiesce(all)()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ok = true
 	for _, u := range all {
-		v := u.vol
-		if v.live != u.live {
+		v, nodes := u.vol, p.tree.chain(u.vol)
+		if v.live != u.live || !allOpen(nodes) {
 			ok = false
 			continue
 		}
@@ -121,10 +121,13 @@ func (p *LayerPool) turnOver(all []inUse, before func(inUse)) (ok bool) {
 		if v.filling != nil && v.filling.node.gone {
 			v.filling.cancel()
 		}
-		nodes := p.tree.chain(v)
 		p.exchangeLocked(v, nodes, newChain(nodes))
 	}
 	return ok
+}
+
+func allOpen(nodes []*node) bool {
+	return !slices.ContainsFunc(nodes, func(n *node) bool { return n.live == nil })
 }
 
 // rechain puts volumes that are in use on what lies under their tops now. What they
