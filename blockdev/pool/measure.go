@@ -191,7 +191,8 @@ func sizeOf(nodes []*node) (sum int64) {
 // filesystems give back what they kept ready for a file long after it was closed.
 const remeasured = 16
 
-// Info describes the pool and its space.
+// Info describes the pool and its space. Of more than 512 layers that are in use, it
+// does not measure each again: what they take may be what it was some calls before.
 func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 	const op = "describe pool"
 	if err := p.lockTree(ctx, op); err != nil {
@@ -204,10 +205,12 @@ func (p *LayerPool) Info(ctx context.Context) (Info, error) {
 		return Info{}, blockdev.Wrap(blockdev.KindIO, op, err)
 	}
 	var out Info
-	s := survey{pool: p}
+	s, used := survey{pool: p}, together
 	err = s.run(func() []*node {
 		out = p.infoLocked()
-		return p.unsureLocked()
+		list := p.unsureLocked(used)
+		used = 0
+		return list
 	})
 	out.Total, out.Free = total, free
 	return out, err

@@ -1,10 +1,5 @@
 package pool
 
-import (
-	"maps"
-	"slices"
-)
-
 // tally is the sums of the layers' figures, so that nobody has to add them up. What a
 // figure of a layer depends on changes between two calls of tree.count.
 type tally struct {
@@ -32,7 +27,7 @@ func (t *tree) sized(n *node, size, meta int64, sure bool) {
 		return
 	}
 	t.count(n, -1)
-	n.size, n.meta = size, meta
+	n.size, n.meta, n.measured = size, meta, true
 	t.count(n, 1)
 	if sure {
 		delete(t.unsure, n)
@@ -42,6 +37,7 @@ func (t *tree) sized(n *node, size, meta int64, sure bool) {
 // changed says that a layer has to be measured again; LayerPool.mu is held.
 func (t *tree) changed(n *node) {
 	n.changes++
+	n.measured = false
 	t.suspect(n)
 }
 
@@ -113,9 +109,18 @@ func (p *LayerPool) inherit(n, from *node) {
 	p.damage(n, func(d *damages) { d.inherit(&from.damage) })
 }
 
-// unsureLocked lists the layers whose size may not be what was measured.
-func (p *LayerPool) unsureLocked() []*node {
-	return slices.AppendSeq(make([]*node, 0, len(p.tree.unsure)), maps.Keys(p.tree.unsure))
+// unsureLocked lists the layers whose size may not be what was measured: of those that
+// were measured and are in use since, some, others each time.
+func (p *LayerPool) unsureLocked(some int) (out []*node) {
+	for n := range p.tree.unsure {
+		if n.measured {
+			if some--; some < 0 {
+				continue
+			}
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // measureAll measures the layers of a pool that was just opened, so that nobody has to
@@ -126,7 +131,7 @@ func (p *LayerPool) measureAll() {
 		if p.closed {
 			return nil
 		}
-		return p.unsureLocked()
+		return p.unsureLocked(0)
 	})
 	if err != nil {
 		p.log.Debug("a layer could not be measured", "pool", p.name, "err", err)

@@ -66,6 +66,7 @@ type node struct {
 	shared   bool      // it does not belong to one volume alone
 	size     int64     // of its files when they were measured, or 0; guarded by LayerPool.mu
 	meta     int64     // of that, its map and sums; likewise
+	measured bool      // it was, and is not known to have changed
 	changes  int       // of its size, as far as is known
 	refused  time.Time // a merge of it and its child found damage and waits until then; guarded by LayerPool.mu
 
