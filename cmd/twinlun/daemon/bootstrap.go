@@ -38,7 +38,7 @@ func bootstrapUsers(users *auth.Users, dataDir string, w io.Writer) error {
 	}
 	password := rand.Text()
 	name := filepath.Join(dataDir, passwordFile)
-	if err := writeFile(name, []byte(password+"\n"), 0o600); err != nil {
+	if err := writeFile(name, []byte(password+"\n")); err != nil {
 		return fmt.Errorf("initial password: %w", err)
 	}
 	if err := users.Add("admin", password, cim.RoleAdmin); err != nil {

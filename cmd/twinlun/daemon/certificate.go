@@ -63,10 +63,10 @@ func generate(certFile, keyFile string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := writePEM(keyFile, "PRIVATE KEY", keyDER, 0o600); err != nil {
+	if err := writePEM(keyFile, "PRIVATE KEY", keyDER); err != nil {
 		return err
 	}
-	return writePEM(certFile, "CERTIFICATE", der, 0o644)
+	return writePEM(certFile, "CERTIFICATE", der)
 }
 
 func certificateTemplate(now time.Time) (*x509.Certificate, error) {
@@ -92,12 +92,13 @@ func certificateTemplate(now time.Time) (*x509.Certificate, error) {
 	}, nil
 }
 
-func writePEM(name, kind string, der []byte, mode os.FileMode) error {
-	return writeFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode)
+func writePEM(name, kind string, der []byte) error {
+	return writeFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
-// writeFile makes name hold data, durably and at once, or leaves it as it was.
-func writeFile(name string, data []byte, mode os.FileMode) error {
+// writeFile makes name hold data, durably and at once, or leaves it as it was. Only the
+// daemon's user can read it (os.CreateTemp).
+func writeFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func writeFile(name string, data []byte, mode os.FileMode) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), name); err != nil {

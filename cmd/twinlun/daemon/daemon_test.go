@@ -76,6 +76,28 @@ func TestPortInUse(t *testing.T) {
 	require.NoError(t, free.Close())
 }
 
+// Nobody but the daemon's user reads anything in the data dir, whatever the umask.
+func TestModes(t *testing.T) {
+	r := start(t, config(t))
+	c := r.client()
+	r.createVolume(c, "v")
+	files := 0
+	require.NoError(t, filepath.WalkDir(r.cfg.DataDir, func(name string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := d.Info()
+		require.NoError(t, err)
+		want := fs.FileMode(0o600)
+		if d.IsDir() {
+			want = 0o700
+		} else {
+			files++
+		}
+		require.Equal(t, want, info.Mode().Perm(), name)
+		return nil
+	}))
+	require.Greater(t, files, 5, "the volume's, too")
+}
+
 // A start that fails late leaves nothing open: the next one succeeds.
 func TestFailedStartClosesAll(t *testing.T) {
 	c := config(t)
