@@ -269,7 +269,7 @@ func TestScrubOfKnownDamage(t *testing.T) {
 	s.let <- pool.Scrubbed{Unsummed: 1}
 	r := w.jobEnds(id)
 	require.Equal(t, job.Exception, r.State)
-	require.Equal(t, "4096 bytes that have no checksums now are known to be damaged: of no volume that is still there", r.Error)
+	require.Equal(t, "4096 bytes that cannot be compared now are known to be damaged: of no volume that is still there", r.Error)
 }
 
 // TestScrubAfterOneThatCouldNotEnd: the job of a scrub whose end could not be stored

@@ -98,5 +98,5 @@ func (s *Service) known(p pool.Pool) error {
 	if more > 0 {
 		whose += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Errorf("%d bytes that have no checksums now are known to be damaged: of %s", info.Damaged, whose)
+	return fmt.Errorf("%d bytes that cannot be compared now are known to be damaged: of %s", info.Damaged, whose)
 }
