@@ -242,19 +242,35 @@ func (c *checker) checkUnused(ctx context.Context) error {
 			used[id] = true
 		}
 	}
+	var unused []string
 	for _, id := range slices.Sorted(maps.Keys(c.layers)) {
 		if used[id] {
 			continue
 		}
+		unused = append(unused, id)
 		c.foundFiles("layer "+id, "no volume stands on it", "its files are moved aside and its record is removed",
 			layer.DataFile(id), layer.MapFile(id), layer.SumFile(id))
-		if !c.o.Repair {
-			continue
+	}
+	if !c.o.Repair || len(unused) == 0 {
+		return nil
+	}
+	return c.forgetLayers(ctx, unused)
+}
+
+// forgetLayers removes records, all or none: of layers that stand on each other.
+func (c *checker) forgetLayers(ctx context.Context, ids []string) error {
+	err := c.p.meta.Update(ctx, func(tx MetaTx) error {
+		for _, id := range ids {
+			if err := tx.Delete(bucketLayers, c.p.key(id)); err != nil {
+				return err
+			}
 		}
-		err := c.p.meta.Update(ctx, func(tx MetaTx) error { return tx.Delete(bucketLayers, c.p.key(id)) })
-		if err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
 		delete(c.layers, id)
 	}
 	return nil

@@ -261,3 +261,27 @@ func TestCheckRefuses(t *testing.T) {
 	_, err = pool.Check(ctx, pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, pool.CheckOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// TestRepairOfUnusedLayersIsOne: a repair that ends in the middle leaves no layer on one
+// that is not there, which nobody could repair.
+func TestRepairOfUnusedLayersIsOne(t *testing.T) {
+	for n := 0; ; n++ {
+		p := closedPool(t)
+		low, high := strings.Repeat("0a", 16), strings.Repeat("0b", 16)
+		p.put(t, "pool.layers", low, `{"v":1,"size":4096}`)
+		p.put(t, "pool.layers", high, `{"v":1,"parent":"`+low+`","size":4096}`)
+		calls := 0
+		p.meta.SetCommit(func() (bool, error) {
+			if calls++; calls > n {
+				return false, syscall.EIO
+			}
+			return true, nil
+		})
+		_, err := pool.Check(t.Context(), pool.Config{FS: p.fs, Name: "w", Meta: p.meta}, pool.CheckOptions{Repair: true})
+		p.meta.SetCommit(nil)
+		require.Zero(t, p.check(t, pool.CheckOptions{Repair: true}).Left(), "after %d transactions", n)
+		if p.reopen(t, false); err == nil {
+			return
+		}
+	}
+}
