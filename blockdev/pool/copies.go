@@ -55,7 +55,7 @@ func (p *LayerPool) proveRest(ctx context.Context, m *merging, into *node) error
 	p.mu.Lock()
 	grounded := into.rec.Parent == ""
 	p.mu.Unlock()
-	found, _, err := into.live.Verify(ctx, p.fs, grounded, newPace(0, p.mergeRate, nil))
+	found, bad, err := into.live.Verify(ctx, p.fs, grounded, newPace(0, p.mergeRate, nil))
 	switch {
 	case errors.Is(err, layer.ErrNoSums):
 		return nil
@@ -66,10 +66,14 @@ func (p *LayerPool) proveRest(ctx context.Context, m *merging, into *node) error
 		return err
 	}
 	for _, d := range found {
+		bad -= d.Len
 		if into == m.child || !m.child.live.Has(d.Off, d.Len) {
 			p.damaged(into, d)
 			err = blockdev.Errorf(blockdev.KindIO, "merge layers", "%d bytes at %d of layer %s: %w", d.Len, d.Off, d.Layer, layer.ErrDamaged)
 		}
+	}
+	if err == nil && bad > 0 { // more than is listed
+		err = blockdev.Errorf(blockdev.KindIO, "merge layers", "%d more bytes of layer %s: %w", bad, into.id, layer.ErrDamaged)
 	}
 	return err
 }

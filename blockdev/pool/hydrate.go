@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"twinlun/blockdev"
@@ -67,7 +68,7 @@ func (p *LayerPool) hydrate(ctx context.Context, id VolumeID, rate int64, progre
 	if err := top.Fill(fillCtx, below, newPace(top.Size(), rate, progress)); err != nil {
 		return p.interrupted(ctx, err)
 	}
-	return p.cut(ctx, f)
+	return p.cut(ctx, v, f)
 }
 
 // tell reports a whole that is done.
@@ -144,8 +145,9 @@ func (f *filling) layers() (*layer.Layer, *layer.View) {
 	return f.held[0].live, layer.NewView(below, true)
 }
 
-// cut makes the layer that was filled stand on nothing.
-func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error) {
+// cut makes the layer that was filled stand on nothing; again says that v does not stand
+// on it any more, which a snapshot does.
+func (p *LayerPool) cut(ctx context.Context, v *volume, f *filling) (again bool, err error) {
 	defer p.delayMerges()() // of what lies below, until nobody stands on it
 	volumes, err := p.storeCut(ctx, f)
 	if errors.Is(err, errGone) {
@@ -158,7 +160,7 @@ func (p *LayerPool) cut(ctx context.Context, f *filling) (again bool, err error)
 		p.inherit(f.node, n)
 	}
 	p.rechain(volumes)
-	return false, nil
+	return !slices.Contains(volumes, v), nil
 }
 
 // storeCut changes the tree, and gives the volumes that stand on the layer.

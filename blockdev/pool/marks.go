@@ -131,6 +131,18 @@ func (p *LayerPool) issue() (id string, ok bool) {
 	return id, true
 }
 
+// giveBack takes ids back that no files were made for.
+func (p *LayerPool) giveBack(ids ...string) {
+	p.marks.mu.Lock()
+	defer p.marks.mu.Unlock()
+	for _, id := range ids {
+		if _, unused := p.marks.issued[id]; unused {
+			delete(p.marks.issued, id)
+			p.marks.spare = append(p.marks.spare, id)
+		}
+	}
+}
+
 // reserve sees to it that n ids are at hand.
 func (p *LayerPool) reserve(ctx context.Context, n int) error {
 	p.marks.mu.Lock()

@@ -89,13 +89,15 @@ func (p *LayerPool) onlyChild(n *node) *node {
 	return nil
 }
 
-// endMerge takes the merge off the books. One that failed is tried again later.
+// endMerge takes the merge off the books. One that failed is tried again later; what stays
+// and has lost its sums for it gets new ones.
 func (p *LayerPool) endMerge(m *merging, err error) {
 	m.cancel()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.merge = nil
 	close(m.ended)
+	p.tree.noteBare(m.child.id)
 	if err != nil && !errors.Is(err, context.Canceled) && !blockdev.Is(err, blockdev.KindNotFound) {
 		p.stuck[m.parent.id] = struct{}{}
 		p.log.Warn("layers could not be merged", "pool", p.name, "layer", m.parent.id, "into", m.child.id, "err", err)

@@ -150,6 +150,7 @@ func (p *LayerPool) reset(ctx context.Context, all []inUse) error {
 	fresh := &freshLayers{pool: p}
 	defer fresh.close()
 	tops := make([]string, len(all))
+	defer func() { p.giveBack(tops...) }()
 	for i, u := range all {
 		r := p.record(u.vol)
 		err := canReset(r)

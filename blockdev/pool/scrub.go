@@ -192,6 +192,7 @@ func (p *LayerPool) verify(ctx context.Context, n *node, pace layer.Pace, out *S
 
 // remakeSums removes sums that cannot be used, so that they are made anew.
 func (p *LayerPool) remakeSums(n *node, l *layer.Layer) error {
+	n.damage.keep()
 	if err := p.dropSumsOf(n, l); err != nil {
 		return err
 	}

@@ -122,6 +122,7 @@ func (p *LayerPool) lift(ctx context.Context, m *merging, u inUse, chain *layer.
 	if err := p.storeLift(ctx, m, u); err != nil {
 		return err
 	}
+	p.inherit(m.parent, m.child)
 	p.turnOver([]inUse{u}, nil)
 	return nil
 }

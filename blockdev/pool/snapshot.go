@@ -53,6 +53,7 @@ func (p *LayerPool) snapshot(ctx context.Context, set []Copy, restores map[Volum
 	defer release()
 	defer s.fresh.close()
 	defer s.release()
+	defer s.giveBack()
 	if err := s.acquire(ctx); err != nil {
 		return nil, err
 	}
@@ -123,6 +124,14 @@ func (s *snapshot) release() {
 	for _, src := range s.sources {
 		s.pool.release(src.vol, 0)
 	}
+}
+
+// giveBack gives the ids back that no files were made for.
+func (s *snapshot) giveBack() {
+	for _, src := range s.sources {
+		s.pool.giveBack(src.next)
+	}
+	s.pool.giveBack(s.tops...)
 }
 
 // flush does it to all sources at once.

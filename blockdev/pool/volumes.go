@@ -63,6 +63,7 @@ func (p *LayerPool) Create(ctx context.Context, s Spec) (Volume, error) {
 	if r.Top, err = p.newLayerID(); err != nil {
 		return Volume{}, err
 	}
+	defer p.giveBack(r.Top)
 	if err := p.room(op, r); err != nil { // before files are made
 		return Volume{}, err
 	}
