@@ -41,6 +41,11 @@ var _ Differ = (*LayerPool)(nil)
 // none of the layers that are looked at with what is below them: that has two others on
 // it at least.
 func (p *LayerPool) Changed(ctx context.Context, from, to VolumeID, off, n int64, limit int) ([]Extent, error) {
+	end, err := p.begin(ctx, opChanged)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	apart, err := p.holdApart(ctx, from, to, off, n)
 	if err != nil {
 		return nil, err
