@@ -29,7 +29,7 @@ const Max = 1 << 60
 const maxSizeText = 64
 
 // ParseSize reads a size such as 10GiB, 1.5T or 1048576, in bytes; a fraction of
-// a byte is dropped.
+// a byte is dropped, unless that leaves nothing: 0 often means "no limit".
 func ParseSize(s string) (uint64, error) {
 	word := strings.ToLower(strings.TrimSpace(s))
 	digits := strings.TrimRight(word, "abcdefghijklmnopqrstuvwxyz ")
@@ -47,6 +47,9 @@ func ParseSize(s string) (uint64, error) {
 	}
 	n.Mul(n, new(big.Rat).SetInt(new(big.Int).SetUint64(factor)))
 	bytes := new(big.Int).Quo(n.Num(), n.Denom())
+	if bytes.Sign() == 0 && n.Sign() > 0 {
+		return 0, fmt.Errorf("%q is less than a byte", s)
+	}
 	if bytes.Cmp(big.NewInt(Max)) > 0 {
 		return 0, fmt.Errorf("%q is too large", s)
 	}

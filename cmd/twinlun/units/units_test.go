@@ -18,7 +18,7 @@ func TestParseSize(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", " ", "GiB", "-1", "+1", "1.", ".5", "1..5", "1e3", "0x10", "NaN", "Inf", "1_000", "1/2", "10iB", "10KiBB", "10XB", "10E",
-		"1025PiB", "99999999999999999999999", strings.Repeat("9", 100), "1 0", "1G iB", "١",
+		"1025PiB", "99999999999999999999999", strings.Repeat("9", 100), "1 0", "1G iB", "١", "0.5", "0.0001K",
 	} {
 		_, err := ParseSize(text)
 		require.Error(t, err, text)
