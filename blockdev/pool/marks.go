@@ -49,6 +49,10 @@ type marks struct {
 	removed []string              // the files are removed, but the names may come back
 	clean   []string              // and may not: the marks can go
 	failed  atomic.Pointer[error] // of a sync of the folder
+
+	syncing sync.Mutex    // of who syncs the folder
+	begun   atomic.Uint64 // syncs of it
+	synced  uint64        // the last that succeeded; guarded by syncing
 }
 
 // markChange is what a transaction does to marks, apart from what it does to layers.
@@ -200,19 +204,26 @@ func (p *LayerPool) removeFiles(id string) {
 }
 
 // syncDir makes the names of files durable. What was removed before is gone then. An
-// error is that of all later calls, too: names that are lost stay lost, whatever a later
-// sync says.
+// error is that of all later calls, too, and of those that wait meanwhile: names that are
+// lost stay lost, whatever a later sync says. One sync at a time is for all who wait.
 func (p *LayerPool) syncDir() error {
+	seen := p.marks.begun.Load()
+	p.marks.syncing.Lock()
+	defer p.marks.syncing.Unlock()
 	if err := p.marks.failed.Load(); err != nil {
 		return *err
 	}
+	if p.marks.synced > seen { // by another that began later
+		return nil
+	}
+	run := p.marks.begun.Add(1)
 	err := p.syncNames()
-	if err != nil && p.marks.failed.CompareAndSwap(nil, &err) {
+	if err != nil {
+		p.marks.failed.Store(&err)
 		p.log.Error("the folder cannot be made durable: no volumes or snapshots are made any more", "pool", p.name, "err", err)
+		return err
 	}
-	if first := p.marks.failed.Load(); first != nil {
-		return *first // of another that ran meanwhile
-	}
+	p.marks.synced = run
 	return nil
 }
 

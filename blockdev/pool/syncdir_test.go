@@ -3,13 +3,16 @@ package pool_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"twinlun/blockdev/pool"
 	"twinlun/blockdev/pool/pooltest"
+	"twinlun/blockdev/vfs"
 	"twinlun/blockdev/vfs/memfs"
 )
 
@@ -122,4 +125,43 @@ func afterNotDurable(t *testing.T, m *memfs.FS, meta *pooltest.Meta, a, s pool.V
 	info, err := p.Info(ctx)
 	require.NoError(t, err)
 	require.Zero(t, info.LostFiles)
+}
+
+// lateFS is a filesystem whose first sync of the folder is told that it failed while
+// another one, which is told of nothing, comes to its end; if others are let in.
+type lateFS struct {
+	vfs.FS
+	late, others chan struct{} // the first sync is under way; another ended
+	begun        atomic.Bool
+}
+
+func (f *lateFS) SyncDir() error {
+	if !f.begun.CompareAndSwap(false, true) {
+		return f.FS.SyncDir()
+	}
+	close(f.late)
+	select {
+	case <-f.others:
+	case <-time.After(50 * time.Millisecond): // nobody was let in
+	}
+	return syscall.EIO
+}
+
+// TestFolderNotDurableForAll: of two who sync the folder at once, one of whom is told that
+// names were lost, neither takes them for durable.
+func TestFolderNotDurableForAll(t *testing.T) {
+	m := &lateFS{FS: memfs.New(1), late: make(chan struct{}), others: make(chan struct{})}
+	p, err := pool.Open(t.Context(), pool.Config{FS: m, Name: "w", Meta: pooltest.NewMeta()})
+	require.NoError(t, err)
+	first := make(chan error, 1)
+	go func() {
+		_, err := p.Create(context.Background(), pool.Spec{Name: "a", Size: 512})
+		first <- err
+	}()
+	<-m.late
+	_, err = p.Create(t.Context(), pool.Spec{Name: "b", Size: 512})
+	close(m.others)
+	require.ErrorIs(t, err, syscall.EIO)
+	require.ErrorIs(t, <-first, syscall.EIO)
+	_ = p.Close()
 }
