@@ -51,6 +51,7 @@ type Layer struct {
 	mapFile vfs.File // nil: the layer stands on nothing
 	stripes stripes
 	syncing oneAtATime
+	stale   atomic.Bool             // the map was read: what it says may be in the page cache only
 	proved  atomic.Pointer[checked] // nil: nor is what is copied
 	debt    debt
 }
@@ -127,6 +128,7 @@ func (l *Layer) open(fsys vfs.Files, size int64, grounded bool) (err error) {
 	if l.mapFile, err = fsys.Open(MapFile(l.id)); err != nil {
 		return err
 	}
+	l.stale.Store(true)
 	return l.blocks.load(l.mapFile, l.id)
 }
 
@@ -210,7 +212,7 @@ func blocksOf(size int64) int64 { return (size + blockSize - 1) / blockSize }
 // A failed sync is final: the layer takes no writes any more. A full filesystem
 // (KindNoSpace) is not, and nothing is lost by it.
 func (l *Layer) Flush() error {
-	if l.blocks.clean() {
+	if l.blocks.clean() && !l.stale.Load() {
 		return l.syncData()
 	}
 	return l.syncing.do(l.flush)
@@ -228,8 +230,9 @@ func (l *Layer) syncData() error {
 	return l.Failed() // of another that ran meanwhile
 }
 
-// flush syncs the data, then the leaves of the map that were dirty before. It
-// fails where an earlier one has, also one that ended while this one waited: the
+// flush syncs the data, then the leaves of the map that were dirty before, and what an
+// earlier use of the files wrote of the map without a sync: a write that found no space
+// halfway. It fails where an earlier one has, also one that ended while this one waited: the
 // kernel tells of a lost write once, so a second sync would not see it.
 func (l *Layer) flush() (err error) {
 	if err := l.Failed(); err != nil {
@@ -241,7 +244,7 @@ func (l *Layer) flush() (err error) {
 	if err := l.data.Sync(); err != nil {
 		return l.fail("sync", err)
 	}
-	if len(images) == 0 || l.mapFile == nil {
+	if len(images) == 0 && !l.stale.Load() || l.mapFile == nil {
 		return nil
 	}
 	for _, im := range images {
@@ -255,6 +258,7 @@ func (l *Layer) flush() (err error) {
 	if err := l.mapFile.Sync(); err != nil {
 		return l.fail("sync map", err)
 	}
+	l.stale.Store(false)
 	return nil
 }
 

@@ -207,6 +207,9 @@ func (p *LayerPool) openLayer(n *node) error {
 	}
 	l.SetBudget(p.budget)
 	p.mu.Lock()
+	if n.failed != nil { // what its files show now is not what a power cut leaves
+		l.Fail(n.failed)
+	}
 	n.live = l
 	frozen := n.top == ""
 	p.mu.Unlock()
@@ -227,6 +230,9 @@ func (p *LayerPool) drop(nodes []*node) {
 		p.tree.changed(n) // it may have been written to
 		if n.users--; n.users == 0 && n.live != nil {
 			idle = append(idle, n.live)
+			if n.failed == nil {
+				n.failed = n.live.Failed()
+			}
 			n.live = nil
 		}
 	}

@@ -63,6 +63,7 @@ type node struct {
 	summed   bool         // it has its sums
 	gone     bool         // not in the tree any more
 	damage   damages
+	failed   error     // a sync of it failed: it takes no writes until the next start, also if it was closed meanwhile; guarded by LayerPool.mu
 	shared   bool      // it does not belong to one volume alone
 	size     int64     // of its files when they were measured, or 0; guarded by LayerPool.mu
 	meta     int64     // of that, its map and sums; likewise
