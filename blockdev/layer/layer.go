@@ -128,6 +128,9 @@ func (l *Layer) open(fsys vfs.Files, size int64, grounded bool) (err error) {
 	if l.mapFile, err = fsys.Open(MapFile(l.id)); err != nil {
 		return err
 	}
+	if err = vfs.Forget(l.mapFile); err != nil { // a mark that is not on the disk must not be relied on
+		return err
+	}
 	l.stale.Store(true)
 	return l.blocks.load(l.mapFile, l.id)
 }

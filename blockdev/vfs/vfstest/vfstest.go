@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) vfs.FS) {
 		{"Truncate", truncate},
 		{"CopyFrom", copyFrom},
 		{"CloneFrom", cloneFrom},
+		{"Forget", forget},
 		{"RemovedFilesGoOn", removed},
 		{"Space", space},
 		{"Shelf", shelf},
@@ -65,6 +66,17 @@ func holds(t *testing.T, f vfs.File, want []byte, off int64) {
 		require.NoError(t, err)
 	}
 	require.True(t, bytes.Equal(want, got), "content at %d differs", off)
+}
+
+// forget takes nothing away, synced or not.
+func forget(t *testing.T, fsys vfs.FS) {
+	f := create(t, fsys, "a", 3*block)
+	write(t, f, 1, 0, block)
+	require.NoError(t, f.Sync())
+	write(t, f, 2, block, block)
+	require.NoError(t, vfs.Forget(f))
+	holds(t, f, append(bytes.Repeat([]byte{1}, block), bytes.Repeat([]byte{2}, block)...), 0)
+	require.NoError(t, vfs.Forget(onlyFile{f}), "one that has no Forget")
 }
 
 func names(t *testing.T, fsys vfs.FS) {
