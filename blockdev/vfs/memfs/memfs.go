@@ -4,9 +4,10 @@
 // It forgets as much as it may. After Crash, each 512-byte sector of a file holds
 // what the last successful Sync made durable or any of the values written since,
 // each for itself; likewise each file's size and each name. What a failed Sync
-// covered stays in doubt for ever, as on Linux, where later calls succeed although
-// the data is gone; likewise the names that a failed SyncDir was to make durable. Everything random comes from one seed, so a run that fails can
-// be repeated.
+// covered stays in doubt, as on Linux, where later calls succeed although the data is
+// gone: until it is written anew, or Forget finds out what became of it. Likewise the
+// names that a failed SyncDir was to make durable. Everything random comes from one
+// seed, so a run that fails can be repeated.
 package memfs
 
 import (
